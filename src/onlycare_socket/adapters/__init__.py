@@ -1,0 +1,1 @@
+"""One file per outside system: each class implements a port of `ports.py`."""
