@@ -21,7 +21,7 @@ MAX_ID = 128
 
 _NUMBERED_USER = re.compile(r"(?:USR_)+([0-9]+)", re.ASCII)
 _CALL = re.compile(r"[0-9A-Za-z._~-]{1,128}", re.ASCII)
-_DATED_CALL = re.compile(r"([0-9]{10})[0-9]{4}", re.ASCII)
+_DATED_CALL = re.compile(r"CALL_([0-9]{10})[0-9]{4}", re.ASCII)
 
 
 def canonical_user(text: str) -> UserId:
@@ -49,7 +49,7 @@ def canonical_call(text: str) -> CallId:
 def dialled_at(written: str) -> int | None:
     """Returns the unix seconds in an id of the form `CALL_<10 digits of seconds><4 digits>`, else None.
 
-    The backend makes its ids so; the bare form counts too, since both name the same call.
+    The backend makes its ids so; any other id says nothing about time (contract section 2).
     """
-    match = _DATED_CALL.fullmatch(written.removeprefix("CALL_"))
+    match = _DATED_CALL.fullmatch(written)
     return int(match[1]) if match else None

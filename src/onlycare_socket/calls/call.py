@@ -1,0 +1,254 @@
+"""The call and what belongs to it: frozen records that every store keeps as they are.
+
+A call goes `ringing -> accepted -> ended(code)`, or straight from ringing to ended; ended is final.
+Being busy is never stored: a user is busy while a call of his is live, and the live index is derived from
+the calls. Deadlines are data in the call, so whoever holds the store can fire them. A leg is the part that
+one device plays: what it was offered, what it did, and what it has been told.
+"""
+
+from collections.abc import Iterator
+from enum import StrEnum
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from onlycare_socket.calls.ids import CallId, DeviceId, Millis, UserId
+
+
+class State(StrEnum):
+    """Where a call is in its life."""
+
+    RINGING = "ringing"
+    ACCEPTED = "accepted"
+    ENDED = "ended"
+
+
+class Code(StrEnum):
+    """How a call ended, or why one device was told to stop (contract section 3)."""
+
+    COMPLETED = "completed"
+    CANCELLED = "cancelled"
+    DECLINED = "declined"
+    NO_ANSWER = "no_answer"
+    UNREACHABLE = "unreachable"
+    CONNECTION_LOST = "connection_lost"
+    ANSWERED_ELSEWHERE = "answered_elsewhere"
+    DECLINED_ELSEWHERE = "declined_elsewhere"
+    BUSY = "busy"
+    GLARE = "glare"
+    SUPERSEDED = "superseded"
+    MAX_DURATION = "max_duration"
+    EXPIRED = "expired"
+    TERMINATED_BY_SERVER = "terminated_by_server"
+    UNAVAILABLE = "unavailable"
+
+
+class Role(StrEnum):
+    """What a user is in a call."""
+
+    CALLER = "caller"
+    RECEIVER = "receiver"
+
+
+class DeadlineKind(StrEnum):
+    """The timers of a call; each is a field of `Call` that ends in `_at`."""
+
+    RING = "ring"
+    CALLER_GRACE = "caller_grace"
+    CALL_GRACE = "call_grace"
+    MAX_DURATION = "max_duration"
+    UPGRADE = "upgrade"
+
+
+class LegState(StrEnum):
+    """What one device did, or had done to it, in a call."""
+
+    DIALLED = "dialled"
+    OFFERED = "offered"
+    PUSHED = "pushed"
+    SHOWN = "shown"
+    ACCEPTED = "accepted"
+    DECLINED = "declined"
+    STOPPED = "stopped"
+
+
+RINGING_LEGS = frozenset({LegState.OFFERED, LegState.SHOWN})
+
+
+class Leg(Struct, frozen=True, gc=False):
+    """One device's part in a call.
+
+    `offered`, `accepted` and `ended` say what it was told over a connection that was heard of afterwards;
+    `missed` says that it did not answer the ping that followed `call:incoming`.
+    """
+
+    user: UserId
+    device: DeviceId
+    state: LegState
+    offered: bool = False
+    accepted: bool = False
+    ended: bool = False
+    missed: bool = False
+
+
+class Party(Struct, frozen=True, gc=False):
+    """One of the two users of a call, with the forms of the ids that he is shown.
+
+    `device` is the one that dialled, or the one that won the call; None while nobody knows.
+    """
+
+    user: UserId
+    shown: str
+    call_id: str
+    device: DeviceId | None = None
+    name: str = ""
+
+
+class Call(Struct, frozen=True, kw_only=True):
+    """Everything that is known of one call. Times are wall-clock ms; `*_at` deadlines are None when not running."""
+
+    id: CallId
+    version: int = 1
+    state: State
+    caller: Party
+    receiver: Party
+    call_type: str
+    channel_name: str
+    agora_token: str
+    created: Millis
+    accepted: Millis | None = None
+    ended: Millis | None = None
+    code: Code | None = None
+    reason: str = ""
+    """The text that the one who ended it gave, if any."""
+    ended_by: str | None = None
+    refused: bool = False
+    """The initiate itself was refused as busy; `winner_call` names the call that won a glare."""
+    winner_call: str | None = None
+    upgrade_by: UserId | None = None
+    legs: tuple[Leg, ...] = ()
+    ring_at: Millis | None = None
+    caller_grace_at: Millis | None = None
+    call_grace_at: Millis | None = None
+    max_duration_at: Millis | None = None
+    upgrade_at: Millis | None = None
+
+    @property
+    def live(self) -> bool:
+        """Whether it keeps its parties busy."""
+        return self.state is not State.ENDED
+
+    @property
+    def duration(self) -> int | None:
+        """How long the parties talked, in ms; None if they did not, or still do."""
+        if self.accepted is None or self.ended is None:
+            return None
+        return max(0, self.ended - self.accepted)
+
+    def role(self, user: UserId) -> Role | None:
+        """Says what a user is in this call; None for a stranger."""
+        if user == self.caller.user:
+            return Role.CALLER
+        return Role.RECEIVER if user == self.receiver.user else None
+
+    def party(self, role: Role) -> Party:
+        """Returns the party of a role."""
+        return self.caller if role is Role.CALLER else self.receiver
+
+    def other(self, role: Role) -> Party:
+        """Returns the party across from a role."""
+        return self.receiver if role is Role.CALLER else self.caller
+
+    def leg(self, user: UserId, device: DeviceId | None) -> Leg | None:
+        """Returns the part of one device, if it has one."""
+        for leg in self.legs:
+            if leg.device == device and leg.user == user:
+                return leg
+        return None
+
+    def deadlines(self) -> Iterator[tuple[DeadlineKind, Millis]]:
+        """Yields the timers that run."""
+        if self.ring_at is not None:
+            yield DeadlineKind.RING, self.ring_at
+        if self.caller_grace_at is not None:
+            yield DeadlineKind.CALLER_GRACE, self.caller_grace_at
+        if self.call_grace_at is not None:
+            yield DeadlineKind.CALL_GRACE, self.call_grace_at
+        if self.max_duration_at is not None:
+            yield DeadlineKind.MAX_DURATION, self.max_duration_at
+        if self.upgrade_at is not None:
+            yield DeadlineKind.UPGRADE, self.upgrade_at
+
+
+def with_leg(call: Call, leg: Leg) -> tuple[Leg, ...]:
+    """Returns the legs of a call with one put in place of, or behind, the others."""
+    legs = call.legs
+    for index, old in enumerate(legs):
+        if old.device == leg.device and old.user == leg.user:
+            return (*legs[:index], leg, *legs[index + 1 :])
+    return legs if len(legs) >= MAX_LEGS else (*legs, leg)
+
+
+MAX_LEGS = 64
+"""Devices that one call keeps track of: a bound, far above what a user owns."""
+
+
+class EarlyKind(StrEnum):
+    """A command that may overtake its initiate (contract section 2)."""
+
+    ACCEPT = "accept"
+    REJECT = "reject"
+    CANCEL = "cancel"
+    END = "end"
+
+
+class Early(Struct, frozen=True, kw_only=True, gc=False):
+    """A command on a call that nobody has dialled yet, remembered until its initiate comes.
+
+    It counts when `caller` and `receiver`, as far as they are named, are those of the initiate. `user` is the one
+    whose memory it takes up. `device` and `call_id` (the form he wrote) are those of a socket command.
+    """
+
+    call: CallId
+    user: UserId
+    kind: EarlyKind
+    until: Millis
+    caller: UserId | None = None
+    receiver: UserId | None = None
+    device: DeviceId | None = None
+    call_id: str | None = None
+    reason: str = ""
+
+    def meets(self, caller: UserId, receiver: UserId) -> bool:
+        """Says whether an initiate of these two is the one it waited for."""
+        return self.caller in (None, caller) and self.receiver in (None, receiver)
+
+
+class Step(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """One line of a call's timeline: who did what, from which device, by which channel, or who was told what."""
+
+    at: Millis
+    what: str
+    by: str = ""
+    device: str = ""
+    channel: str = ""
+    detail: str = ""
+    told: tuple[str, ...] = ()
+
+
+__all__ = [
+    "RINGING_LEGS",
+    "Call",
+    "Code",
+    "DeadlineKind",
+    "Early",
+    "EarlyKind",
+    "Leg",
+    "LegState",
+    "Party",
+    "Role",
+    "State",
+    "Step",
+    "replace",
+    "with_leg",
+]

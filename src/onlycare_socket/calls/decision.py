@@ -1,0 +1,35 @@
+"""The two ends of a pure decision: what it may look at, and what it changes."""
+
+from collections.abc import Callable, Mapping
+
+from msgspec import Struct
+
+from onlycare_socket.calls.call import Call, Early, Step
+from onlycare_socket.calls.effects import Effect
+from onlycare_socket.calls.ids import CallId, Millis, UserId
+
+
+class View(Struct, frozen=True):
+    """What one decision may look at: a consistent picture, taken inside the transaction.
+
+    `live` holds the live call of each user asked for, an index derived from the calls, never a flag.
+    `early` holds the commands that overtook the initiate of this call and are still remembered.
+    """
+
+    now: Millis
+    call: Call | None
+    live: Mapping[UserId, Call]
+    early: tuple[Early, ...] = ()
+
+
+class Decision(Struct, frozen=True):
+    """What one decision changes and what is to be done once it is durable, in order."""
+
+    calls: tuple[Call, ...] = ()
+    effects: tuple[Effect, ...] = ()
+    steps: tuple[tuple[CallId, Step], ...] = ()
+    early: tuple[Early, ...] = ()
+
+
+Decide = Callable[[View], Decision]
+"""Pure; may run more than once."""

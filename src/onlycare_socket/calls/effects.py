@@ -1,0 +1,83 @@
+"""What is to be done once a decision is durable. A decision lists its effects in order, the ack of a socket first."""
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+from onlycare_socket.calls.call import Call, Code
+from onlycare_socket.calls.ids import DeviceId, UserId
+from onlycare_socket.calls.messages import Event, Reply
+
+
+class Ack(Struct, frozen=True, gc=False):
+    """Answer the command. `offline` is the answer instead when `receiver` has no live socket after the save."""
+
+    reply: Reply
+    offline: Reply | None = None
+    receiver: UserId | None = None
+
+
+class Tell(Struct, frozen=True):
+    """Send an event to devices of one user.
+
+    `device`: only that one, and all others instead when it has no live socket and `else_all` is set; None: all.
+    `but`: never these. `counts`: reaching one of them makes the backend's command `emitted`.
+    `rung_only`: only where this call rings, for stopping it.
+    """
+
+    user: UserId
+    call: Call
+    events: tuple[Event, ...]
+    device: DeviceId | None = None
+    else_all: bool = False
+    but: frozenset[DeviceId] = frozenset()
+    rung_only: bool = False
+    counts: bool = False
+
+
+class Ring(Struct, frozen=True):
+    """Ring devices of the receiver (`device` None: all), then see whether they are really there, then push.
+
+    `resumed`: the device had it before. `wake`: push when no device could be rung or a silent one was.
+    """
+
+    call: Call
+    device: DeviceId | None = None
+    resumed: bool = False
+    wake: bool = True
+
+
+class Wake(Struct, frozen=True):
+    """Push for a device that did not answer its ping."""
+
+    call: Call
+    device: DeviceId
+
+
+class Unpush(Struct, frozen=True):
+    """Take back the pushes of a call that stopped ringing."""
+
+    call: Call
+
+
+class ReportKind(StrEnum):
+    """What the backend is told; contract section 4 says by which request and when."""
+
+    DECLINED = "declined"
+    RING_ENDED = "ring_ended"
+    REFUSED = "refused"
+    HUNG_UP = "hung_up"
+    LOST = "lost"
+    ACCEPTED = "accepted"
+    ACCEPTED_AFTER_END = "accepted_after_end"
+
+
+class Report(Struct, frozen=True):
+    """Tell the backend how a call stands."""
+
+    kind: ReportKind
+    call: Call
+    code: Code | None = None
+
+
+Effect = Ack | Tell | Ring | Wake | Unpush | Report

@@ -1,0 +1,171 @@
+"""What the switchboard needs of the outside, and what each port promises.
+
+An adapter is named for its backend and its port (`MemoryCallStore`); the promises below are what the shared
+contract tests of a port check on every adapter. Calls that may wait take a callback instead of being
+coroutines: an adapter that has the answer at hand calls back before it returns, and the hot path stays
+synchronous from frame to frame.
+"""
+
+from collections.abc import Callable, Collection
+from typing import Literal, Protocol
+
+from msgspec import Struct
+
+from onlycare_socket.calls.call import Call, DeadlineKind, Step
+from onlycare_socket.calls.decision import Decide, Decision
+from onlycare_socket.calls.effects import Report
+from onlycare_socket.calls.ids import CallId, DeviceId, UserId
+
+
+class StoreUnavailable(Struct, frozen=True):
+    """The store could not keep its promise: nothing was changed."""
+
+    reason: str
+
+
+class CallStore(Protocol):
+    """Keeps calls, and runs decisions on them one after the other."""
+
+    def transact(
+        self,
+        call: CallId | None,
+        users: tuple[UserId, ...],
+        decide: Decide,
+        done: Callable[[Decision | StoreUnavailable], None],
+    ) -> None:
+        """Decides on what is there now, makes it durable, then calls `done` exactly once.
+
+        Atomic: all calls of a decision or none; a lost race decides again.
+        Order: `done` runs in version order per call on this node; a transaction begun inside a `done` runs after it.
+        Durable when `done` runs: memory no; sqlite survives kill -9; redis: the primary has it.
+        Memory calls `done` before it returns.
+        """
+
+    def due(self, limit: int, each: Callable[[CallId, DeadlineKind], None]) -> None:
+        """Names the deadlines that have passed, at most `limit`, each once until its call is decided on again."""
+
+    def find(self, call: CallId, done: Callable[[Call | None], None]) -> None:
+        """Looks up one call as it was last decided; an ended one for 24 hours at most."""
+
+
+class CallLog(Protocol):
+    """Reads what happened. May lag behind the store by the commit that is on its way; never blocks it."""
+
+    def of_user(self, user: UserId, limit: int, done: Callable[[tuple[Call, ...]], None]) -> None:
+        """A user's live call and those ended within 24 hours, newest first."""
+
+    def recent(self, limit: int, done: Callable[[tuple[Call, ...]], None]) -> None:
+        """Live calls first, then ended ones, newest first."""
+
+    def timeline(self, call: CallId, done: Callable[[tuple[Step, ...]], None]) -> None:
+        """Every step of a call in order; empty when it is no longer kept."""
+
+    def live_count(self) -> int:
+        """How many calls are live now, at once."""
+
+
+class Directory(Protocol):
+    """Who is connected, and with which devices. Synchronous: answers from what this node knows now.
+
+    Local: exact. Cluster: as stale as a lease at the most.
+    """
+
+    def devices(self, user: UserId) -> Collection[DeviceId]:
+        """The devices of a user that have a live socket."""
+
+
+class Delivery(Struct, frozen=True, kw_only=True):
+    """Packets for some devices of one user, encoded once; written to the newest live socket of each.
+
+    `what` names what a device will have been told (`call:incoming`, `call:accepted`, `call:ended`, or another
+    event that nobody needs to tell again). `rung_only`: only sockets on which this call rang are written to.
+    """
+
+    user: UserId
+    devices: tuple[DeviceId, ...]
+    call: CallId
+    what: str
+    packets: tuple[bytes, ...]
+    rung_only: bool = False
+
+
+class Bus(Protocol):
+    """Carries deliveries to the nodes that hold the sockets. Synchronous: it enqueues.
+
+    Local: delivered before it returns. Cluster: at least once, deduplicated by call and version, in order per node.
+    """
+
+    def send(self, delivery: Delivery) -> None:
+        """Hands over one delivery; failure shows in the health of the node, not here."""
+
+
+class Push(Protocol):
+    """Wakes phones that have no live socket. At most once per device and call; may be late or lost."""
+
+    @property
+    def can_wake(self) -> bool:
+        """Whether anybody pushes at all: this server, or the backend inside its own initiate."""
+
+    def wake(self, call: Call, device: DeviceId | None) -> None:
+        """Asks for a push for one device that is silent, or for all of the receiver (None). Enqueues."""
+
+    def cancel(self, call: Call) -> None:
+        """Takes back the pushes of a call that no longer rings. Enqueues."""
+
+
+class Backend(Protocol):
+    """Is told how calls went, after the clients. At least once within its own time limits; enqueues."""
+
+    def report(self, report: Report) -> None:
+        """Hands over one report."""
+
+
+class Identity(Struct, frozen=True, gc=False):
+    """Who a token belongs to: all that is kept of the backend's answer.
+
+    `user` is canonical; `id` is the backend's own spelling, which answers and events show.
+    """
+
+    user: UserId
+    id: str
+    name: str = ""
+    gender: str = ""
+
+
+RefusalMessage = Literal["Authentication required", "Invalid token", "Authentication failed"]
+
+
+class Refused(Struct, frozen=True, gc=False):
+    """A final no: the client gets CONNECT_ERROR and the Android library gives up (contract section 1)."""
+
+    message: RefusalMessage
+    code: str
+    retry_after_ms: int | None = None
+
+
+class Unavailable(Struct, frozen=True, gc=False):
+    """No verdict is to be had now: the transport is closed without CONNECT_ERROR, so that the client tries again."""
+
+    reason: str
+
+
+Verdict = Identity | Refused | Unavailable
+
+
+class Authenticator(Protocol):
+    """Says who a token belongs to."""
+
+    def verify(self, token: str, user_id: str, address: str, done: Callable[[Verdict], None]) -> None:
+        """Calls `done` exactly once: before it returns when a verdict is at hand, else within 8 s."""
+
+    def forget(self, user: UserId) -> None:
+        """Drops the verdicts of a user, also one that is on its way (log-out, token revoked)."""
+
+    async def start(self) -> None:
+        """Begins a start-up check that holds nothing up."""
+
+    async def stop(self) -> None:
+        """Ends what is on its way."""
+
+    def health(self) -> dict[str, object]:
+        """Facts for the operator: reachable or not, counters."""
