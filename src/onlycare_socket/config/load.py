@@ -1,0 +1,162 @@
+"""Settings read from the environment and a `.env` file, or one clear sentence about what is wrong."""
+
+import difflib
+import io
+import ipaddress
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from dotenv.parser import parse_stream
+
+from onlycare_socket.config.api_secret import DEVELOPMENT_SECRET
+from onlycare_socket.config.fields import FIELDS, Field
+from onlycare_socket.config.settings import Settings
+from onlycare_socket.config.values import value_of
+
+_BY_VARIABLE = {field.variable: field for field in FIELDS}
+_ALIKE = 0.84
+"""How alike two names are for a slip, by difflib's ratio: RING_TIMOUT is one, AUTHOR is not AUTH."""
+
+
+class SettingsError(Exception):
+    """A setting that the server cannot start with; the text is one line that says what and what to do."""
+
+    warnings: list[str] = []  # noqa: RUF012  names that look like mistakes: often the cause
+
+
+def load(
+    environ: Mapping[str, str],
+    dotenv_path: str | Path | None = ".env",
+    *,
+    dev: bool = False,
+    host: str | None = None,
+    port: str | None = None,
+) -> tuple[Settings, list[str]]:
+    """Returns the settings and warnings about names that look like mistakes.
+
+    `dotenv_path` may name no file: then the environment alone counts. `dev`, `host` and `port` come from the
+    command line.
+    Raises SettingsError on the first setting that is wrong.
+    """
+    dotenv, warnings = _read_dotenv(Path(dotenv_path)) if dotenv_path else ({}, [])
+    warnings += [*_unknown(dotenv, str(dotenv_path)), *_near_misses(environ)]
+    sources = [
+        ("the command line", {"HOST": host or "", "PORT": port or ""}),
+        ("the environment", environ),
+        (str(dotenv_path), dotenv),
+    ]
+    try:
+        values = {field.name: _read(field, sources) for field in FIELDS}
+        settings = _complete({name: value for name, value in values.items() if value is not None}, dev)
+        _check(settings)
+    except SettingsError as error:
+        error.warnings = warnings
+        raise
+    return settings, warnings
+
+
+def is_loopback(host: str) -> bool:
+    """True when an address to listen on is reached from this machine only."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _read_dotenv(path: Path) -> tuple[dict[str, str], list[str]]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return {}, []
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} cannot be read: {error}") from None
+    values, warnings = {}, []
+    for binding in parse_stream(io.StringIO(text)):
+        if binding.error or (binding.key and binding.value is None):
+            warnings.append(f"line {binding.original.line} of {path} is not NAME=value and is ignored")
+        elif binding.key and binding.value is not None:
+            values[binding.key] = binding.value
+    return values, warnings
+
+
+def _read(field: Field, sources: list[tuple[str, Mapping[str, str]]]) -> Any:
+    """Returns the checked value of one setting from the first source that has it, or None."""
+    for source, texts in sources:
+        text = texts.get(field.variable, "").strip()
+        if not text:
+            continue
+        try:
+            return value_of(field, text)
+        except ValueError as error:
+            raise SettingsError(_complaint(field, text, str(error), source)) from None
+    return None
+
+
+def _complaint(field: Field, text: str, error: str, source: str) -> str:
+    shown = "" if field.secret else f"={text if text.isprintable() else repr(text)}"
+    default = f"; the default is {field.default_text()}" if field.default_text() else ""
+    return f"{field.variable}{shown[:80]}: {error}{default} (set in {source})"
+
+
+def _complete(given: dict[str, Any], dev: bool) -> Settings:
+    """Fills in the defaults that depend on other settings."""
+    if "auth" not in given:
+        given["auth"] = _usual_auth(given, dev)
+    if dev:
+        given.setdefault("laravel_api_secret", (DEVELOPMENT_SECRET,))
+        given.setdefault("test_client", True)
+    return Settings(**given, dev=dev)
+
+
+def _usual_auth(given: dict[str, Any], dev: bool) -> str:
+    if given.get("laravel_api_url"):
+        return "laravel"
+    if dev:
+        return "static"
+    raise SettingsError(
+        "LARAVEL_API_URL is not set, so no phone's token can be checked: set it to the backend's address, or "
+        "set AUTH=jwt and a key, or start a development server with: onlycare-socket serve --dev"
+    )
+
+
+def _check(settings: Settings) -> None:
+    """Raises SettingsError when settings that are right by themselves do not fit together."""
+    if settings.dev and not is_loopback(settings.host):
+        raise SettingsError(
+            f"HOST={settings.host}: a development server listens on this machine only; use HOST=127.0.0.1, "
+            "or start without --dev"
+        )
+    if settings.auth == "static" and not settings.dev:
+        raise SettingsError(
+            "AUTH=static: accepts any token, so it needs serve --dev; for real phones set LARAVEL_API_URL or AUTH=jwt"
+        )
+    if settings.auth == "laravel" and not settings.laravel_api_url:
+        raise SettingsError("AUTH=laravel: set LARAVEL_API_URL to the address of the backend")
+    if settings.auth == "jwt" and bool(settings.jwt_secret) == bool(settings.jwt_public_key):
+        raise SettingsError("AUTH=jwt: set either JWT_SECRET (HS256) or JWT_PUBLIC_KEY (RS256), and not both")
+
+
+def _unknown(dotenv: Mapping[str, str], path: str) -> list[str]:
+    return [
+        f"{name} in {path} is not a setting of this server{_meant(name)}" for name in dotenv if name not in _BY_VARIABLE
+    ]
+
+
+def _near_misses(environ: Mapping[str, str]) -> list[str]:
+    """Points out names of the environment that are almost a setting's, unless that setting is set as well."""
+    return [
+        f"{name} in the environment is not a setting of this server{_meant(name)}"
+        for name in environ
+        if name not in _BY_VARIABLE and (near := _nearest(name)) and not environ.get(near)
+    ]
+
+
+def _meant(name: str) -> str:
+    near = _nearest(name)
+    return f"; did you mean {near}?" if near else ""
+
+
+def _nearest(name: str) -> str | None:
+    found = difflib.get_close_matches(name.upper(), _BY_VARIABLE, n=1, cutoff=_ALIKE)
+    return found[0] if found else None
