@@ -2,10 +2,9 @@
 
 A token reads `dev:<user id>` or `dev:<user id>:<anything>`; the second form lets one user have several
 devices, since a socket without a `deviceId` belongs to the device (user, token). There is no secret in it, so
-the server refuses this mode unless it listens on loopback (`may_serve`).
+the settings refuse this mode unless the server listens on loopback (`config.is_loopback`).
 """
 
-import ipaddress
 import secrets
 from collections.abc import Callable
 from typing import Final
@@ -25,19 +24,6 @@ def dev_token(user_id: str, device: str | None = None) -> str:
     if not user_id or ":" in user_id:
         raise ValueError("a development token is made for a user id that is not empty and has no ':' in it")
     return f"{_SCHEME}{user_id}:{device or secrets.token_hex(4)}"
-
-
-def may_serve(host: str) -> bool:
-    """Says whether a server on this HOST is out of reach of others, so that development tokens are safe.
-
-    A name other than localhost is not looked up: it may mean another address tomorrow.
-    """
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 class StaticAuthenticator:
