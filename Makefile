@@ -1,0 +1,74 @@
+# Everything a developer types. `make` alone lists it.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help setup run test check check-static format lint types screenshots docs lock clean
+
+PYTHON ?= python3
+BIN := .venv/bin
+LOCK_BIN := .lock/bin
+STAMP := .venv/installed
+
+help: ## List what make can do
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+setup: $(STAMP) ## Create .venv with the command .venv/bin/onlycare-socket (quick when nothing changed)
+
+# The stamp is newer than what it was made from, so a second run does nothing. A .venv that was moved or whose Python is
+# gone is made anew.
+$(STAMP): requirements-dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	  || { echo "Python 3.11 or newer is needed: make setup PYTHON=/path/to/python3"; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null \
+	  || { echo "Python's venv is missing: sudo apt install make python3-venv"; exit 1; }
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || { rm -rf .venv; $(PYTHON) -m venv .venv; }
+	@echo "Installing the locked packages into .venv"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+run: setup ## Start a development server on port 3001 and say what to try
+	@exec $(BIN)/onlycare-socket serve --dev
+
+test: setup ## Run every test this machine can run, and name what is left out
+	@tests/run
+
+check: check-static test ## Format, lint, types and tests
+
+check-static: setup ## The part of check that runs no test
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+
+format: setup ## Format the code and sort its imports
+	@$(BIN)/ruff check --quiet --select I --fix .
+	@$(BIN)/ruff format .
+
+lint: setup ## Look for mistakes with ruff
+	@$(BIN)/ruff check .
+
+types: setup ## Check the types with mypy
+	@$(BIN)/mypy
+
+screenshots: setup ## Make pictures of the browser phone (needs chromium)
+	@$(BIN)/python tests/browser/screenshots.py
+
+docs: setup ## Write docs/settings.md and .env.example anew from the settings
+	@$(BIN)/onlycare-socket settings --format markdown > docs/settings.md.new && mv docs/settings.md.new docs/settings.md
+	@$(BIN)/onlycare-socket settings --format env > .env.example.new && mv .env.example.new .env.example
+
+LOCK := $(LOCK_BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --quiet
+
+lock: $(LOCK_BIN)/uv ## Resolve the dependencies anew and write the locked requirements (UPGRADE=1 takes newer ones)
+	@$(LOCK) $(if $(UPGRADE),--upgrade) --output-file requirements.txt
+	@$(LOCK) $(if $(UPGRADE),--upgrade) --group dev --constraint requirements.txt --output-file requirements-dev.txt
+	@echo "Wrote requirements.txt and requirements-dev.txt"
+
+$(LOCK_BIN)/uv:
+	@$(PYTHON) -m venv .lock
+	@$(LOCK_BIN)/python -m pip install --quiet --disable-pip-version-check uv
+
+clean: ## Remove everything that make and the tests create
+	rm -rf .venv .lock .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+	find . -name node_modules -prune -exec rm -rf {} + -o -name __pycache__ -prune -exec rm -rf {} +
+	rm -rf tests/interop/java/target
