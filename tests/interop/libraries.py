@@ -1,0 +1,93 @@
+"""The foreign libraries, how their programs are built and started, and the transports each is played on."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import pytest
+
+HERE: Final = Path(__file__).parent
+TRANSPORTS: Final = {
+    "polling": ["polling"],
+    "websocket": ["websocket"],
+    "upgrade": ["polling", "websocket"],
+}
+"""The lists that the libraries are given; the last is the Android app's: polling first, then the upgrade."""
+
+
+class Library(NamedTuple):
+    """One foreign library: the folder of its program, what must be installed, what builds it and what starts it."""
+
+    folder: str
+    needs: tuple[str, ...]
+    sources: tuple[str, ...]
+    build: tuple[str, ...]
+    run: tuple[str, ...]
+
+
+_NPM = {
+    "folder": "js",
+    "needs": ("node", "npm"),
+    "sources": ("package-lock.json",),
+    "build": ("npm", "ci", "--no-audit", "--no-fund"),
+}
+
+LIBRARIES: Final = {
+    "js": Library(**_NPM, run=("node", "phone.mjs", "socket.io-client")),  # type: ignore[arg-type]
+    "js-4.0": Library(**_NPM, run=("node", "phone.mjs", "socket.io-client-4.0")),  # type: ignore[arg-type]
+    "java": Library(
+        folder="java",
+        needs=("java", "mvn"),
+        sources=("pom.xml", "src"),
+        build=("mvn", "-q", "-B", "package"),
+        run=("java", "-Xmx128m", "-XX:+UseSerialGC", "-jar", "target/phone.jar"),
+    ),
+    "python": Library("python", (), (), (), (sys.executable, "phone.py")),
+}
+
+
+def prepare(library: Library) -> Path:
+    """Builds a program once for its present sources, and returns its folder.
+
+    Skips the test if a tool is missing; fails it instead if REQUIRE_ALL_LANES=1 says that none may be left out.
+    """
+    missing = [tool for tool in library.needs if shutil.which(tool) is None]
+    if missing:
+        leave_out(f"{' and '.join(missing)} must be installed for the clients in tests/interop/{library.folder}")
+    folder = HERE / library.folder
+    if library.build and not _is_built(library, folder):
+        done = subprocess.run(library.build, cwd=folder, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"{' '.join(library.build)} failed:\n{done.stdout}{done.stderr}"
+        _stamp(folder).parent.mkdir(exist_ok=True)
+        _stamp(folder).write_text(_digest(library, folder))
+    return folder
+
+
+def leave_out(reason: str) -> None:
+    """Skips the test for this reason, or fails it where every lane has to run."""
+    if os.environ.get("REQUIRE_ALL_LANES") == "1":
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)
+
+
+def _is_built(library: Library, folder: Path) -> bool:
+    stamp = _stamp(folder)
+    return stamp.exists() and stamp.read_text() == _digest(library, folder)
+
+
+def _stamp(folder: Path) -> Path:
+    """Lies with what was built, so that it goes when that is removed."""
+    return folder / ("node_modules" if folder.name == "js" else "target") / ".built-from"
+
+
+def _digest(library: Library, folder: Path) -> str:
+    digest = hashlib.sha256()
+    for source in library.sources:
+        path = folder / source
+        for file in [path] if path.is_file() else sorted(path.rglob("*.java")):
+            digest.update(file.read_bytes())
+    return digest.hexdigest()
