@@ -205,8 +205,8 @@ class EarlyKind(StrEnum):
 class Early(Struct, frozen=True, kw_only=True, gc=False):
     """A command on a call that nobody has dialled yet, remembered until its initiate comes.
 
-    It counts when `caller` and `receiver`, as far as they are named, are those of the initiate. `user` is the one
-    whose memory it takes up. `device` and `call_id` (the form he wrote) are those of a socket command.
+    It counts when `user` is a party of the initiate, and `caller` and `receiver`, as far as they are named, are its
+    own. It takes up the memory of `user`. `device` and `call_id` (the form he wrote) are those of a socket command.
     """
 
     call: CallId
@@ -221,7 +221,8 @@ class Early(Struct, frozen=True, kw_only=True, gc=False):
 
     def meets(self, caller: UserId, receiver: UserId) -> bool:
         """Says whether an initiate of these two is the one it waited for."""
-        return self.caller in (None, caller) and self.receiver in (None, receiver)
+        named = self.caller in (None, caller) and self.receiver in (None, receiver)
+        return named and self.user in (caller, receiver)
 
 
 class Step(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):

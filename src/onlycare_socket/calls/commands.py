@@ -111,7 +111,7 @@ class OperatorEnded(Struct, frozen=True, kw_only=True):
 
 
 class RingExpired(Struct, frozen=True, kw_only=True):
-    """The ring deadline passed. `can_push`: somebody could have pushed, and not every push is known to have failed."""
+    """The ring deadline passed. `can_push`: somebody pushes, and not every push is known to have failed."""
 
     can_push: bool = True
 

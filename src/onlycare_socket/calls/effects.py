@@ -5,7 +5,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from onlycare_socket.calls.call import Call, Code
-from onlycare_socket.calls.ids import DeviceId, UserId
+from onlycare_socket.calls.ids import CallId, DeviceId, UserId
 from onlycare_socket.calls.messages import Event, Reply
 
 
@@ -26,7 +26,7 @@ class Tell(Struct, frozen=True):
     """
 
     user: UserId
-    call: Call
+    call: CallId
     events: tuple[Event, ...]
     device: DeviceId | None = None
     else_all: bool = False
@@ -38,13 +38,12 @@ class Tell(Struct, frozen=True):
 class Ring(Struct, frozen=True):
     """Ring devices of the receiver (`device` None: all), then see whether they are really there, then push.
 
-    `resumed`: the device had it before. `wake`: push when no device could be rung or a silent one was.
+    `resumed`: the device had it before.
     """
 
     call: Call
     device: DeviceId | None = None
     resumed: bool = False
-    wake: bool = True
 
 
 class Wake(Struct, frozen=True):

@@ -1,0 +1,44 @@
+"""The rules of a receiver's devices against each other: one wins, the others stop."""
+
+from onlycare_socket.calls.call import Call, Code, Leg, LegState, replace, with_leg
+from onlycare_socket.calls.commands import UserCommand
+from onlycare_socket.calls.draft import Draft
+from onlycare_socket.calls.effects import Tell
+from onlycare_socket.calls.ending import stop_events
+from onlycare_socket.calls.errors import AnsweredElsewhere
+from onlycare_socket.calls.ids import DeviceId
+from onlycare_socket.calls.messages import RejectConfirmed
+
+
+def name_winner(draft: Draft, call: Call, device: DeviceId) -> Call:
+    """Gives the call to a device of the receiver."""
+    mine = Leg(user=call.receiver.user, device=device, state=LegState.ACCEPTED, offered=True)
+    return draft.change(call, receiver=replace(call.receiver, device=device), legs=with_leg(call, mine))
+
+
+def elsewhere(draft: Draft, call: Call, command: UserCommand) -> None:
+    """Refuses one device because another has the call, and stops its ring."""
+    leg = call.leg(command.user, command.device)
+    if leg is not None and leg.state is not LegState.STOPPED:
+        call = draft.change(call, legs=with_leg(call, replace(leg, state=LegState.STOPPED)))
+    draft.refuse(command.call_id, AnsweredElsewhere, call)
+    draft.do(
+        Tell(
+            user=command.user,
+            call=call.id,
+            events=stop_events(call, draft.now, Code.ANSWERED_ELSEWHERE),
+            device=command.device,
+        )
+    )
+
+
+def confirm(draft: Draft, call: Call, command: UserCommand) -> None:
+    """Tells the device that rejected that its word was taken."""
+    draft.do(
+        Tell(
+            user=command.user,
+            call=call.id,
+            events=(RejectConfirmed(call_id=command.call_id),),
+            device=command.device,
+        )
+    )

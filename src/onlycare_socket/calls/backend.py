@@ -1,0 +1,228 @@
+"""The backend's word and the operator's: they hold in every live state, whoever may be connected.
+
+An unknown call: the named users are told all the same, and the outcome waits for the initiate like a command that
+overtook it. An accepted unknown call is the exception: it is registered as live, with the winner open.
+"""
+
+from onlycare_socket.calls.answering import name_winner
+from onlycare_socket.calls.call import Call, Code, Early, EarlyKind, Party, Role, State, replace
+from onlycare_socket.calls.commands import (
+    BackendAccepted,
+    BackendCancelled,
+    BackendCommand,
+    BackendEnded,
+    BackendRejected,
+    OperatorEnded,
+)
+from onlycare_socket.calls.draft import Draft
+from onlycare_socket.calls.effects import Report, ReportKind, Tell
+from onlycare_socket.calls.ending import end, end_talk, ended_event, stop_ring, tell_dialler, tell_party
+from onlycare_socket.calls.errors import InvalidPayload, PartiesMismatch
+from onlycare_socket.calls.ids import CallId, UserId
+from onlycare_socket.calls.messages import Accepted, Cancelled, Ended, Event, Rejected, reason_of
+
+
+def decide_backend(draft: Draft, call_id: CallId, command: BackendCommand) -> None:
+    """Decides one word of the backend."""
+    call = draft.view.call
+    if call is None:
+        return _unknown(draft, call_id, command)
+    if command.caller not in (None, call.caller.user) or command.receiver not in (None, call.receiver.user):
+        return draft.refuse(command.call_id, PartiesMismatch)
+    draft.step(call.id, EVENT_NAMES[type(command)], channel="backend", detail=command.reason)
+    if isinstance(command, BackendAccepted):
+        return _accepted(draft, call, command)
+    if call.state is State.ENDED:
+        return draft.accept(command.call_id, call.state, call.code, duplicate=True)
+    draft.accept(command.call_id, State.ENDED)
+    if call.state is State.ACCEPTED:
+        return _hung_up(draft, call, command)
+    return _ring_ended(draft, call, command)
+
+
+EVENT_NAMES: dict[type[BackendCommand], str] = {
+    BackendAccepted: "call-accepted",
+    BackendCancelled: "call-cancelled",
+    BackendRejected: "call-rejected",
+    BackendEnded: "call-ended",
+}
+
+
+# ---------------------------------------------------------------- a known call
+
+
+def _accepted(draft: Draft, call: Call, command: BackendAccepted) -> None:
+    if call.state is State.ENDED:
+        draft.accept(command.call_id, call.state, call.code)
+        event = ended_event(call, Role.RECEIVER, draft.now)
+        draft.do(Tell(user=call.receiver.user, call=call.id, events=(event,)))
+        draft.do(Report(ReportKind.ACCEPTED_AFTER_END, call))
+    elif call.state is State.ACCEPTED:
+        draft.accept(command.call_id, call.state, duplicate=True)
+        if command.device is not None and call.receiver.device is None:
+            call = name_winner(draft, call, command.device)
+            stop_ring(draft, call, code=Code.ANSWERED_ELSEWHERE, but=command.device)
+    else:
+        _answer(draft, call, command)
+
+
+def _answer(draft: Draft, call: Call, command: BackendAccepted) -> None:
+    # Nobody may be connected: the grace begins now, and whoever has a socket when it ends clears it.
+    call = draft.change(
+        call,
+        state=State.ACCEPTED,
+        accepted=draft.now,
+        ring_at=None,
+        caller_grace_at=None,
+        call_grace_at=draft.after(draft.terms.call_grace),
+        max_duration_at=draft.after(draft.terms.max_duration),
+    )
+    draft.accept(command.call_id, call.state)
+    event = Accepted(call_id=call.caller.call_id, receiver_id=call.receiver.shown, timestamp=draft.now)
+    tell_party(draft, call, Role.CALLER, event, counts=True)
+    if command.device is not None:
+        call = name_winner(draft, call, command.device)
+        stop_ring(draft, call, code=Code.ANSWERED_ELSEWHERE, but=command.device, counts=False)
+
+
+def _ring_ended(draft: Draft, call: Call, command: BackendCommand) -> None:
+    ended_by = command.ended_by if isinstance(command, BackendEnded) else None
+    declined = isinstance(command, BackendRejected) or ended_by == call.receiver.user
+    if declined:
+        call = end(draft, call, Code.DECLINED, reason=command.reason, by=call.receiver.shown)
+        tell_dialler(draft, call, counts=True)
+        stop_ring(draft, call, code=Code.DECLINED_ELSEWHERE, counts=False)
+    else:
+        # The dialling device may have cancelled by REST itself; if somebody else did, it must hear of it.
+        by_caller = isinstance(command, BackendCancelled) or ended_by == call.caller.user
+        call = end(draft, call, Code.CANCELLED, reason=command.reason, by=call.caller.shown if by_caller else None)
+        stop_ring(draft, call)
+        tell_dialler(draft, call, counts=isinstance(command, BackendEnded))
+
+
+def _hung_up(draft: Draft, call: Call, command: BackendCommand) -> None:
+    ended_by = command.ended_by if isinstance(command, BackendEnded) else None
+    role = call.role(ended_by) if ended_by is not None else None
+    end_talk(draft, call, Code.COMPLETED, by=role, report=False)
+
+
+# ---------------------------------------------------------------- an unknown call
+
+
+def _unknown(draft: Draft, call_id: CallId, command: BackendCommand) -> None:
+    if isinstance(command, BackendAccepted):
+        return _register_accepted(draft, call_id, command)
+    early = _early(draft, call_id, command)
+    if early is None:
+        return draft.refuse(command.call_id, InvalidPayload, text="A party must be named")
+    if any(_same(early, known) for known in draft.view.early):
+        return draft.accept(command.call_id, State.ENDED, duplicate=True)
+    draft.remember(early)
+    draft.accept(command.call_id, State.ENDED)
+    for user, events in _unknown_events(draft, command):
+        draft.do(Tell(user=user, call=call_id, events=events, counts=True))
+    return None
+
+
+def _early(draft: Draft, call_id: CallId, command: BackendCommand) -> Early | None:
+    user: UserId | None
+    if isinstance(command, BackendEnded):
+        kind, user = EarlyKind.END, command.ended_by or command.caller
+    elif isinstance(command, BackendRejected):
+        kind, user = EarlyKind.REJECT, command.receiver
+    else:
+        kind, user = EarlyKind.CANCEL, command.caller or command.receiver
+    if user is None:
+        return None
+    return Early(
+        call=call_id,
+        user=user,
+        kind=kind,
+        until=draft.after(draft.terms.remember),
+        caller=command.caller,
+        receiver=command.receiver,
+        reason=command.reason,
+    )
+
+
+def _same(early: Early, known: Early) -> bool:
+    return known.device is None and replace(known, until=early.until, reason=early.reason) == early
+
+
+def _unknown_events(draft: Draft, command: BackendCommand) -> list[tuple[UserId, tuple[Event, ...]]]:
+    caller, receiver, now, call_id = command.caller, command.receiver, draft.now, command.call_id
+    if isinstance(command, BackendRejected):
+        code = Code.DECLINED
+        reason = reason_of(code, command.reason)
+        rejected = Rejected(call_id=call_id, reason=reason, timestamp=now, code=code.value)
+        return [(caller, (rejected,))] if caller else []
+    if isinstance(command, BackendEnded):
+        code = Code.COMPLETED
+        ended = Ended(call_id=call_id, reason=reason_of(code), timestamp=now, code=code.value)
+        return [(user, (ended,)) for user in (caller, receiver) if user]
+    code = Code.CANCELLED
+    reason = reason_of(code, command.reason)
+    cancelled = Cancelled(call_id=call_id, reason=reason, timestamp=now, code=code.value)
+    ended = Ended(call_id=call_id, reason=reason, timestamp=now, code=code.value)
+    return [(receiver, (cancelled, ended))] if receiver else []
+
+
+def _register_accepted(draft: Draft, call_id: CallId, command: BackendAccepted) -> None:
+    """Keeps a call that the backend accepted before its initiate came: live, whoever it was that accepted."""
+    caller, receiver = command.caller, command.receiver
+    if caller is None or receiver is None or caller == receiver:
+        return draft.refuse(command.call_id, InvalidPayload, text="callerId and receiverId must name two users")
+    former = {call.id: call for user in (caller, receiver) if (call := draft.view.live.get(user))}
+    call = draft.add(
+        Call(
+            id=call_id,
+            state=State.ACCEPTED,
+            caller=Party(user=caller, shown=command.caller_shown, call_id=command.call_id),
+            receiver=Party(user=receiver, shown=command.receiver_shown, call_id=command.call_id, device=command.device),
+            call_type="audio",
+            channel_name="",
+            agora_token="",
+            created=draft.now,
+            accepted=draft.now,
+            call_grace_at=draft.after(draft.terms.call_grace),
+            max_duration_at=draft.after(draft.terms.max_duration),
+        )
+    )
+    draft.step(call.id, EVENT_NAMES[BackendAccepted], channel="backend", detail="before its initiate")
+    draft.accept(command.call_id, call.state)
+    for old in former.values():
+        _supersede(draft, old)
+    event = Accepted(call_id=command.call_id, receiver_id=call.receiver.shown, timestamp=draft.now)
+    tell_party(draft, call, Role.CALLER, event, counts=True)
+    return None
+
+
+def _supersede(draft: Draft, call: Call) -> None:
+    if call.state is State.ACCEPTED:
+        end_talk(draft, call, Code.SUPERSEDED)
+    else:
+        call = end(draft, call, Code.SUPERSEDED)
+        tell_dialler(draft, call)
+        call = stop_ring(draft, call, counts=False)
+        draft.do(Report(ReportKind.REFUSED, call))
+
+
+# ---------------------------------------------------------------- the operator
+
+
+def decide_operator(draft: Draft, command: OperatorEnded) -> None:
+    """Ends a live call for good."""
+    call = draft.view.call
+    if call is None:
+        return draft.refuse_unknown(command.call_id)
+    if call.state is State.ENDED:
+        return draft.accept(command.call_id, call.state, call.code, duplicate=True)
+    draft.accept(command.call_id, State.ENDED)
+    if call.state is State.ACCEPTED:
+        end_talk(draft, call, Code.TERMINATED_BY_SERVER)
+    else:
+        call = end(draft, call, Code.TERMINATED_BY_SERVER)
+        tell_dialler(draft, call, counts=True)
+        stop_ring(draft, call)
+        draft.do(Report(ReportKind.HUNG_UP, call))
+    return None

@@ -1,0 +1,313 @@
+"""What happens when somebody dials. The questions are asked in this order, and the first that has an answer decides:
+
+the time in the id, calling oneself, an id that is known, stale, a remembered reject, cancel or end that overtook
+this initiate, the budget of events, busy, a remembered accept; else the receiver's phones ring.
+
+A user has at most one live call. Dialling while he has one ends that one when it can only be forgotten or less
+wanted: it is on the dialling device, or on a device that is gone (`superseded`), or he is merely being rung by a
+third person (`busy` for that one). Two users who dial each other: the first ring wins (`glare`), never none.
+"""
+
+from enum import Enum
+
+from msgspec import UNSET
+
+from onlycare_socket.calls.call import Call, Code, Early, EarlyKind, Leg, LegState, Party, Role, State
+from onlycare_socket.calls.commands import Dial
+from onlycare_socket.calls.draft import Draft
+from onlycare_socket.calls.effects import Ack, Report, ReportKind, Ring, Tell
+from onlycare_socket.calls.ending import end, ended_event, stop_ring, tell_dialler, tell_end, tell_party
+from onlycare_socket.calls.errors import Conflict, Forbidden, InvalidPayload, RateLimited, Stale
+from onlycare_socket.calls.ids import CallId, dialled_at
+from onlycare_socket.calls.messages import (
+    INITIATED,
+    OFFLINE,
+    USER_BUSY,
+    Accepted,
+    Busy,
+    Event,
+    Rejected,
+    Reply,
+    reason_of,
+)
+
+
+def dial(draft: Draft, call_id: CallId, command: Dial) -> None:
+    """Decides an initiate."""
+    seconds = dialled_at(command.call_id)
+    if seconds is not None and seconds * 1000 - draft.now > draft.terms.ahead:
+        draft.refuse(command.call_id, InvalidPayload, text="The time in callId is ahead of the server's")
+    elif command.receiver == command.user:
+        draft.refuse(command.call_id, Forbidden, text="Cannot call yourself")
+    elif draft.view.call is not None:
+        _known(draft, draft.view.call, command)
+    elif _is_stale(draft, command, seconds):
+        draft.refuse(command.call_id, Stale)
+    elif over := _overtaken(draft, command, terminal=True):
+        _end_overtaken(draft, call_id, command, over)
+    elif command.over_budget:
+        draft.refuse(command.call_id, RateLimited)
+    else:
+        _connect(draft, call_id, command)
+
+
+def _is_stale(draft: Draft, command: Dial, seconds: int | None) -> bool:
+    """Says whether it was emitted long ago and kept in a client's buffer; a phone's clock alone is never trusted."""
+    terms = draft.terms
+    if seconds is not None:
+        return draft.now - seconds * 1000 > terms.stale
+    if command.sent is None or command.since_connect > terms.stale_after_connect:
+        return False
+    return draft.now - command.sent > terms.stale
+
+
+# ---------------------------------------------------------------- the same id again
+
+
+def _known(draft: Draft, call: Call, command: Dial) -> None:
+    role = call.role(command.user)
+    if role is not Role.CALLER or call.receiver.user != command.receiver:
+        draft.refuse(command.call_id, Conflict, call if role else None)
+    elif call.refused:
+        draft.do(Ack(_busy_reply(command.call_id, call)))
+    elif call.state is State.ACCEPTED and call.caller.device is None:
+        _adopt(draft, call, command)
+    else:
+        draft.do(
+            Ack(
+                _reply(command.call_id, call, duplicate=True),
+                offline=_offline_reply(command.call_id, call, duplicate=True) if call.state is State.RINGING else None,
+                receiver=call.receiver.user,
+            )
+        )
+
+
+def _adopt(draft: Draft, call: Call, command: Dial) -> None:
+    """Takes over a call that the backend had accepted before its initiate came."""
+    caller = Party(
+        user=command.user, shown=command.shown, call_id=command.call_id, device=command.device, name=command.name
+    )
+    call = draft.change(
+        call,
+        caller=caller,
+        call_type=command.call_type,
+        channel_name=command.channel_name,
+        agora_token=command.agora_token,
+        legs=(*call.legs, Leg(user=command.user, device=command.device, state=LegState.DIALLED)),
+    )
+    _note(draft, call, command, "already accepted")
+    draft.do(Ack(_reply(command.call_id, call)))
+    _tell_accepted(draft, call)
+
+
+# ---------------------------------------------------------------- commands that overtook it
+
+
+def _overtaken(draft: Draft, command: Dial, *, terminal: bool) -> Early | None:
+    for early in draft.view.early:
+        if (
+            early.until > draft.now
+            and (early.kind is not EarlyKind.ACCEPT) == terminal
+            and early.meets(command.user, command.receiver)
+        ):
+            return early
+    return None
+
+
+def _end_overtaken(draft: Draft, call_id: CallId, command: Dial, early: Early) -> None:
+    call = draft.add(_new_call(draft, call_id, command))
+    by_receiver = early.kind is EarlyKind.REJECT or (early.kind is EarlyKind.END and early.user == command.receiver)
+    code = Code.DECLINED if by_receiver else Code.CANCELLED
+    by = call.receiver.shown if by_receiver else call.caller.shown
+    _note(draft, call, command, f"overtaken by {early.kind.value}")
+    call = end(draft, call, code, reason=early.reason, by=by)
+    draft.do(Ack(_reply(command.call_id, call)))
+    event: Event = ended_event(call, Role.CALLER, draft.now)
+    if by_receiver:
+        event = Rejected(
+            call_id=command.call_id,
+            reason=reason_of(code, call.reason),
+            timestamp=draft.now,
+            code=code.value,
+        )
+    draft.do(Tell(user=command.user, call=call.id, events=(event,), device=command.device, else_all=True))
+    if early.device is not None:
+        draft.do(Report(ReportKind.DECLINED if by_receiver else ReportKind.HUNG_UP, call))
+
+
+# ---------------------------------------------------------------- busy
+
+
+class _Mine(Enum):
+    """What becomes of the live call that the caller has already."""
+
+    NONE = "none"
+    SUPERSEDED = "superseded"
+    OUTRUN = "outrun"
+    KEPT = "kept"
+
+
+def _mine(call: Call | None, command: Dial) -> _Mine:
+    if call is None:
+        return _Mine.NONE
+    if call.state is State.RINGING and call.receiver.user == command.user:
+        return _Mine.OUTRUN
+    role = Role.CALLER if call.caller.user == command.user else Role.RECEIVER
+    device = call.party(role).device
+    if device is None or device == command.device or device not in command.here:
+        return _Mine.SUPERSEDED
+    return _Mine.KEPT
+
+
+def _connect(draft: Draft, call_id: CallId, command: Dial) -> None:
+    mine, theirs = draft.view.live.get(command.user), draft.view.live.get(command.receiver)
+    if theirs and theirs.state is State.RINGING and theirs.receiver.user == command.user:
+        return _refuse_busy(draft, call_id, command, Code.GLARE, theirs.receiver.call_id)
+    fate = _mine(mine, command)
+    free = theirs is None or (fate is _Mine.SUPERSEDED and mine is not None and theirs.id == mine.id)
+    if not free or fate is _Mine.KEPT:
+        return _refuse_busy(draft, call_id, command, Code.BUSY)
+    early = _overtaken(draft, command, terminal=False)
+    call = draft.add(_new_call(draft, call_id, command))
+    _note(draft, call, command)
+    if early is not None:
+        call = _accept_overtaken(draft, call, early)
+        draft.do(Ack(_reply(command.call_id, call)))
+    else:
+        draft.do(
+            Ack(
+                _reply(command.call_id, call),
+                offline=_offline_reply(command.call_id, call),
+                receiver=command.receiver,
+            )
+        )
+    if mine is not None:
+        _give_way(draft, mine, fate, command)
+    if early is not None:
+        _tell_accepted(draft, call)
+        draft.do(Report(ReportKind.ACCEPTED, call))
+    else:
+        draft.do(Ring(call))
+    return None
+
+
+def _refuse_busy(draft: Draft, call_id: CallId, command: Dial, code: Code, winner: str | None = None) -> None:
+    call = draft.add(_new_call(draft, call_id, command))
+    _note(draft, call, command)
+    call = draft.change(end(draft, call, code), refused=True, winner_call=winner)
+    draft.do(
+        Ack(_busy_reply(command.call_id, call)),
+        Tell(
+            user=command.user,
+            call=call.id,
+            events=(Busy(call_id=command.call_id),),
+            device=command.device,
+        ),
+        Report(ReportKind.REFUSED, call),
+    )
+
+
+def _give_way(draft: Draft, mine: Call, fate: _Mine, command: Dial) -> None:
+    """Ends the caller's former call for the one he dials now; the other party of it is told."""
+    rang = mine.state is State.RINGING
+    if fate is _Mine.OUTRUN:
+        mine = end(draft, mine, Code.BUSY)
+        tell_dialler(draft, mine)
+        mine = stop_ring(draft, mine)
+    else:
+        mine = end(draft, mine, Code.SUPERSEDED)
+        if mine.receiver.user == command.user:
+            mine = tell_end(draft, mine, Role.CALLER)
+        elif rang:
+            mine = stop_ring(draft, mine)
+        else:
+            mine = tell_end(draft, mine, Role.RECEIVER)
+    draft.do(Report(ReportKind.REFUSED if rang else ReportKind.HUNG_UP, mine))
+
+
+# ---------------------------------------------------------------- records and answers
+
+
+def _new_call(draft: Draft, call_id: CallId, command: Dial) -> Call:
+    return Call(
+        id=call_id,
+        state=State.RINGING,
+        caller=Party(
+            user=command.user, shown=command.shown, call_id=command.call_id, device=command.device, name=command.name
+        ),
+        receiver=Party(user=command.receiver, shown=command.receiver_shown, call_id=command.call_id),
+        call_type=command.call_type,
+        channel_name=command.channel_name,
+        agora_token=command.agora_token,
+        created=draft.now,
+        ring_at=draft.after(draft.terms.ring_timeout),
+        legs=(Leg(user=command.user, device=command.device, state=LegState.DIALLED),),
+    )
+
+
+def _accept_overtaken(draft: Draft, call: Call, early: Early) -> Call:
+    receiver = Party(
+        user=call.receiver.user,
+        shown=call.receiver.shown,
+        call_id=early.call_id or call.receiver.call_id,
+        device=early.device,
+    )
+    legs = call.legs
+    if early.device is not None:
+        legs = (*legs, Leg(user=receiver.user, device=early.device, state=LegState.ACCEPTED))
+    return draft.change(
+        call,
+        state=State.ACCEPTED,
+        accepted=draft.now,
+        receiver=receiver,
+        legs=legs,
+        ring_at=None,
+        call_grace_at=draft.after(draft.terms.call_grace),
+        max_duration_at=draft.after(draft.terms.max_duration),
+    )
+
+
+def _tell_accepted(draft: Draft, call: Call) -> None:
+    event = Accepted(call_id=call.caller.call_id, receiver_id=call.receiver.shown, timestamp=draft.now)
+    tell_party(draft, call, Role.CALLER, event)
+
+
+def _note(draft: Draft, call: Call, command: Dial, detail: str = "") -> None:
+    draft.step(call.id, "call:initiate", by=command.shown, device=command.device, channel="socket", detail=detail)
+
+
+def _reply(call_id: str, call: Call, *, duplicate: bool = False) -> Reply:
+    ringing = call.state is State.RINGING
+    return Reply(
+        success=True,
+        call_id=call_id,
+        message=INITIATED,
+        state=call.state.value,
+        duplicate=True if duplicate else UNSET,
+        expires_at=call.ring_at if ringing and call.ring_at else UNSET,
+        code=call.code.value if call.code else UNSET,
+    )
+
+
+def _offline_reply(call_id: str, call: Call, *, duplicate: bool = False) -> Reply:
+    return Reply(
+        success=False,
+        error=OFFLINE,
+        use_fcm_fallback=True,
+        call_id=call_id,
+        state=call.state.value,
+        duplicate=True if duplicate else UNSET,
+        expires_at=call.ring_at or UNSET,
+    )
+
+
+def _busy_reply(call_id: str, call: Call) -> Reply:
+    return Reply(
+        success=False,
+        error=USER_BUSY,
+        busy=True,
+        call_id=call_id,
+        code=(call.code or Code.BUSY).value,
+        winner_call_id=call.winner_call or UNSET,
+        state=call.state.value,
+    )

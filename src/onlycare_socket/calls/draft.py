@@ -1,0 +1,130 @@
+"""A decision in the making: the rules change calls, say what is to be done, and note steps; the draft keeps order."""
+
+from msgspec import UNSET, Struct
+
+from onlycare_socket.calls.call import Call, Code, Early, State, Step, replace
+from onlycare_socket.calls.decision import Decision, View
+from onlycare_socket.calls.effects import Ack, Effect
+from onlycare_socket.calls.errors import CallError
+from onlycare_socket.calls.ids import CallId, DeviceId, Millis
+from onlycare_socket.calls.messages import Reply
+
+
+class Terms(Struct, frozen=True, kw_only=True):
+    """The times that the rules go by, in ms; contract sections 2, 3 and 6, design section 3."""
+
+    ring_timeout: int = 30_000
+    caller_grace: int = 15_000
+    call_grace: int = 120_000
+    max_duration: int = 4 * 3_600_000
+    upgrade_timeout: int = 30_000
+    remember: int = 60_000
+    resume: int = 60_000
+    stale: int = 45_000
+    stale_after_connect: int = 5_000
+    ahead: int = 60_000
+
+
+class Draft:
+    """Collects one decision. `change` raises a call's version once, however often it is changed here."""
+
+    __slots__ = ("_calls", "_early", "_effects", "_steps", "now", "terms", "view")
+
+    def __init__(self, terms: Terms, view: View) -> None:
+        self.terms = terms
+        self.view = view
+        self.now: Millis = view.now
+        self._calls: dict[CallId, Call] = {}
+        self._effects: list[Effect] = []
+        self._steps: list[tuple[CallId, Step]] = []
+        self._early: list[Early] = []
+
+    def after(self, ms: int) -> Millis:
+        """Returns the time so many ms from now."""
+        return Millis(self.now + ms)
+
+    def change(self, call: Call, **fields: object) -> Call:
+        """Returns the call with these fields changed, as it will be kept."""
+        version = call.version if call.id in self._calls else call.version + 1
+        changed = replace(call, version=version, **fields)
+        self._calls[call.id] = changed
+        return changed
+
+    def add(self, call: Call) -> Call:
+        """Keeps a call that is new."""
+        self._calls[call.id] = call
+        return call
+
+    def remember(self, early: Early) -> None:
+        """Keeps a command whose initiate has not come yet."""
+        self._early.append(early)
+
+    def do(self, *effects: Effect) -> None:
+        """Says what is to be done, after what was said before."""
+        self._effects.extend(effects)
+
+    def step(
+        self,
+        call: CallId,
+        what: str,
+        *,
+        by: str = "",
+        device: DeviceId | None = None,
+        channel: str = "",
+        detail: str = "",
+        told: tuple[str, ...] = (),
+    ) -> None:
+        """Adds a line to a call's timeline."""
+        step = Step(at=self.now, what=what, by=by, device=device or "", channel=channel, detail=detail, told=told)
+        self._steps.append((call, step))
+
+    def accept(self, call_id: str, state: State, code: Code | None = None, *, duplicate: bool = False) -> None:
+        """Acks a command that took effect, now or (`duplicate`) before; `code` is how the call had ended already."""
+        self.do(
+            Ack(
+                Reply(
+                    success=True,
+                    call_id=call_id,
+                    state=state.value,
+                    duplicate=True if duplicate else UNSET,
+                    code=code.value if code else UNSET,
+                )
+            )
+        )
+
+    def refuse(self, call_id: str, why: type[CallError], call: Call | None = None, text: str | None = None) -> None:
+        """Acks a refusal. `call` is given when the sender is a party of it: he may see its state."""
+        self.do(
+            Ack(
+                Reply(
+                    success=False,
+                    error=text or why.sentence,
+                    code=why.code,
+                    call_id=call_id,
+                    state=call.state.value if call else UNSET,
+                )
+            )
+        )
+
+    def refuse_unknown(self, call_id: str) -> None:
+        """Acks a command on a call that does not exist for its sender."""
+        self.do(
+            Ack(
+                Reply(
+                    success=False,
+                    error="Call not found",
+                    code="not_found",
+                    state="unknown",
+                    call_id=call_id,
+                )
+            )
+        )
+
+    def decision(self) -> Decision:
+        """Returns what was collected."""
+        return Decision(
+            calls=tuple(self._calls.values()),
+            effects=tuple(self._effects),
+            steps=tuple(self._steps),
+            early=tuple(self._early),
+        )

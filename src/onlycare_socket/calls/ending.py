@@ -1,0 +1,184 @@
+"""How a call ends, and how a ring stops: who is told what. Ended is final.
+
+- A ringing device of the receiver is always stopped by `call:cancelled`, then `call:ended`.
+- The words that a connecting screen takes without looking at the call id (`call:rejected`, `call:timeout`,
+  `call:busy`) go only to the device that dialled, and only as the state changes.
+- Everybody else, and everybody later, gets `call:ended`.
+"""
+
+from typing import Literal
+
+from msgspec import UNSET
+
+from onlycare_socket.calls.call import (
+    RINGING_LEGS,
+    Call,
+    Code,
+    Leg,
+    LegState,
+    Party,
+    Role,
+    State,
+    replace,
+)
+from onlycare_socket.calls.draft import Draft
+from onlycare_socket.calls.effects import Report, ReportKind, Tell, Unpush
+from onlycare_socket.calls.ids import DeviceId, Millis
+from onlycare_socket.calls.messages import Busy, Cancelled, Ended, Event, Rejected, TimedOut, reason_of
+
+
+def end(draft: Draft, call: Call, code: Code, *, reason: str = "", by: str | None = None) -> Call:
+    """Ends a call: every timer off, the Agora token gone, nobody busy with it."""
+    draft.step(call.id, "ended", by=by or "", detail=code.value)
+    return draft.change(
+        call,
+        state=State.ENDED,
+        ended=draft.now,
+        code=code,
+        reason=reason,
+        ended_by=by,
+        agora_token="",
+        upgrade_by=None,
+        ring_at=None,
+        caller_grace_at=None,
+        call_grace_at=None,
+        max_duration_at=None,
+        upgrade_at=None,
+    )
+
+
+def ended_event(call: Call, role: Role, now: Millis, code: Code | None = None) -> Ended:
+    """Returns the `call:ended` of a party. `code` is given when only this device is out of the call."""
+    of_call = code is None
+    code = code or call.code or Code.EXPIRED
+    duration = call.duration
+    return Ended(
+        call_id=call.party(role).call_id,
+        reason=reason_of(code, call.reason, _side(role)),
+        timestamp=now,
+        code=code.value,
+        ended_by=call.ended_by if of_call and call.ended_by else UNSET,
+        duration_ms=duration if of_call and duration is not None else UNSET,
+    )
+
+
+def stop_events(call: Call, now: Millis, code: Code | None = None) -> tuple[Event, ...]:
+    """Returns what stops a ringing device of the receiver."""
+    ended = ended_event(call, Role.RECEIVER, now, code)
+    return (Cancelled(call_id=ended.call_id, reason=ended.reason, timestamp=now, code=ended.code), ended)
+
+
+def stop_ring(
+    draft: Draft, call: Call, *, code: Code | None = None, but: DeviceId | None = None, counts: bool = True
+) -> Call:
+    """Stops every ringing device of the receiver, except the one that answered."""
+    legs = tuple(_stopped(leg, call.receiver, but) for leg in call.legs)
+    if legs != call.legs:
+        call = draft.change(call, legs=legs)
+    draft.do(
+        Tell(
+            user=call.receiver.user,
+            call=call.id,
+            events=stop_events(call, draft.now, code),
+            but=frozenset((but,)) if but else frozenset(),
+            rung_only=True,
+            counts=counts,
+        ),
+        Unpush(call),
+    )
+    return call
+
+
+def _stopped(leg: Leg, receiver: Party, but: DeviceId | None) -> Leg:
+    if leg.user != receiver.user or leg.device == but or leg.state not in (*RINGING_LEGS, LegState.PUSHED):
+        return leg
+    return replace(leg, state=LegState.STOPPED, ended=False)
+
+
+def tell_party(
+    draft: Draft, call: Call, role: Role, *events: Event, but: frozenset[DeviceId] = frozenset(), counts: bool = False
+) -> None:
+    """Tells the device of a party that is in the call; all of his devices if it is unknown or has no socket."""
+    party = call.party(role)
+    draft.do(
+        Tell(
+            user=party.user,
+            call=call.id,
+            events=events,
+            device=party.device,
+            else_all=True,
+            but=but,
+            counts=counts,
+        )
+    )
+
+
+def tell_dialler(draft: Draft, call: Call, *, counts: bool = False) -> None:
+    """Tells the device that dialled how its ringing call just ended."""
+    caller, code = call.caller, call.code or Code.EXPIRED
+    reason = reason_of(code, call.reason, "caller")
+    event: Event
+    if code is Code.DECLINED:
+        event = Rejected(call_id=caller.call_id, reason=reason, timestamp=draft.now, code=code.value)
+    elif code in (Code.NO_ANSWER, Code.UNREACHABLE):
+        event = TimedOut(call_id=caller.call_id, reason=reason, timestamp=draft.now, code=code.value)
+    elif code is Code.BUSY:
+        event = Busy(call_id=caller.call_id)
+    else:
+        event = ended_event(call, Role.CALLER, draft.now)
+    tell_party(draft, call, Role.CALLER, event, counts=counts)
+
+
+def end_talk(
+    draft: Draft,
+    call: Call,
+    code: Code,
+    *,
+    by: Role | None = None,
+    device: DeviceId | None = None,
+    report: bool = True,
+) -> Call:
+    """Ends an accepted call and tells all who are in it.
+
+    `by` is the party that hung up and `device` the device he did it on, if anybody did and it is known. `report` is
+    off when the backend itself said so.
+    """
+    call = end(draft, call, code, by=call.party(by).shown if by else None)
+    if device and by:
+        call = knows(draft, call, by, device)
+    for role in (Role.CALLER, Role.RECEIVER):
+        call = tell_end(draft, call, role, device if role is by else None)
+    if report:
+        draft.do(Report(ReportKind.HUNG_UP, call))
+    return call
+
+
+def tell_end(draft: Draft, call: Call, role: Role, device: DeviceId | None = None) -> Call:
+    """Tells a party that an accepted call is over; with `device`, his others only: that one ended it itself."""
+    party = call.party(role)
+    event = ended_event(call, role, draft.now)
+    told = {leg.device for leg in call.legs if leg.user == party.user and leg.ended}
+    if role is Role.RECEIVER and party.device is None:
+        # Nobody knows which device has the call, so some may still ring.
+        ringing = {leg.device for leg in call.legs if leg.user == party.user and leg.state in RINGING_LEGS}
+        call = stop_ring(draft, call, but=device)
+        told |= ringing
+    elif device is None:
+        tell_party(draft, call, role, event, but=frozenset(told), counts=True)
+        return call
+    others = frozenset(told | {device}) if device else frozenset(told)
+    draft.do(Tell(user=party.user, call=call.id, events=(event,), but=others, counts=True))
+    return call
+
+
+def knows(draft: Draft, call: Call, role: Role, device: DeviceId) -> Call:
+    """Notes that a device knows of the end, since it caused it."""
+    leg = call.leg(call.party(role).user, device)
+    if leg is None or leg.ended:
+        return call
+    legs = tuple(replace(leg, ended=True) if each is leg else each for each in call.legs)
+    return draft.change(call, legs=legs)
+
+
+def _side(role: Role) -> Literal["caller", "receiver"]:
+    return "caller" if role is Role.CALLER else "receiver"

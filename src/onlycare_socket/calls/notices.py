@@ -1,0 +1,226 @@
+"""What the server itself notices: deadlines that pass, devices that come and go, what was told and what was missed.
+
+Resume: a device that connects is told what it missed. `call:incoming` if the call still rings, `call:accepted` if
+it dialled, `call:ended` if the end is less than a minute old; nothing of older calls, and nothing that it was told
+over a connection that was heard of afterwards.
+"""
+
+from onlycare_socket.calls.call import (
+    RINGING_LEGS,
+    Call,
+    Code,
+    DeadlineKind,
+    Leg,
+    LegState,
+    Role,
+    State,
+    replace,
+    with_leg,
+)
+from onlycare_socket.calls.commands import (
+    Arrived,
+    CallerGraceExpired,
+    CallGraceExpired,
+    DeadlineCommand,
+    Left,
+    MaxDurationReached,
+    Missed,
+    Notice,
+    RingExpired,
+    Told,
+    Unheard,
+    UpgradeExpired,
+)
+from onlycare_socket.calls.draft import Draft
+from onlycare_socket.calls.effects import Report, ReportKind, Ring, Tell, Wake
+from onlycare_socket.calls.ending import end, end_talk, ended_event, stop_ring, tell_dialler, tell_party
+from onlycare_socket.calls.ids import CallId, DeviceId
+from onlycare_socket.calls.messages import Accepted, UpgradeResponse
+
+TERMINAL_EVENTS = frozenset({"call:ended", "call:rejected", "call:timeout", "call:busy"})
+
+
+def decide_notice(draft: Draft, call_id: CallId | None, command: DeadlineCommand | Notice) -> None:
+    """Decides what the server noticed; of a call that is not kept any more, nothing follows."""
+    call = draft.view.call
+    if call_id is None and isinstance(command, Left):
+        call = draft.view.live.get(command.user)
+    if call is None:
+        return
+    if isinstance(command, Told):
+        _told(draft, call, command)
+    elif isinstance(command, Arrived):
+        _arrived(draft, call, command)
+    elif isinstance(command, Left):
+        _left(draft, call, command)
+    elif isinstance(command, Unheard):
+        _unheard(draft, call, command)
+    elif isinstance(command, Missed):
+        _missed(draft, call, command)
+    else:
+        _expired(draft, call, command)
+
+
+# ---------------------------------------------------------------- deadlines
+
+
+def _expired(draft: Draft, call: Call, command: DeadlineCommand) -> None:
+    """Fires a deadline, if it still runs: the command that won a race has cleared it."""
+    kind = DEADLINES[type(command)]
+    if not any(running is kind for running, _ in call.deadlines()):
+        return
+    if isinstance(command, RingExpired):
+        _ring_expired(draft, call, command)
+    elif isinstance(command, CallerGraceExpired):
+        if command.here:
+            draft.change(call, caller_grace_at=None)
+        else:
+            call = stop_ring(draft, end(draft, call, Code.CONNECTION_LOST))
+            draft.do(Report(ReportKind.RING_ENDED, call))
+    elif isinstance(command, CallGraceExpired):
+        if command.here:
+            draft.change(call, call_grace_at=None)
+        else:
+            draft.do(Report(ReportKind.LOST, end(draft, call, Code.CONNECTION_LOST)))
+    elif isinstance(command, MaxDurationReached):
+        end_talk(draft, call, Code.MAX_DURATION)
+    else:
+        _upgrade_expired(draft, call)
+
+
+DEADLINES: dict[type[DeadlineCommand], DeadlineKind] = {
+    RingExpired: DeadlineKind.RING,
+    CallerGraceExpired: DeadlineKind.CALLER_GRACE,
+    CallGraceExpired: DeadlineKind.CALL_GRACE,
+    MaxDurationReached: DeadlineKind.MAX_DURATION,
+    UpgradeExpired: DeadlineKind.UPGRADE,
+}
+
+
+def _ring_expired(draft: Draft, call: Call, command: RingExpired) -> None:
+    rang = any(leg.user == call.receiver.user and leg.state in RINGING_LEGS and not leg.missed for leg in call.legs)
+    call = end(draft, call, Code.NO_ANSWER if rang or command.can_push else Code.UNREACHABLE)
+    tell_dialler(draft, call)
+    call = stop_ring(draft, call)
+    draft.do(Report(ReportKind.RING_ENDED, call))
+
+
+def _upgrade_expired(draft: Draft, call: Call) -> None:
+    asker = Role.CALLER if call.upgrade_by == call.caller.user else Role.RECEIVER
+    call = draft.change(call, upgrade_by=None, upgrade_at=None)
+    response = UpgradeResponse(
+        call_id=call.party(asker).call_id, accepted=False, timestamp=draft.now, reason="No answer"
+    )
+    tell_party(draft, call, asker, response)
+
+
+# ---------------------------------------------------------------- coming and going
+
+
+def _left(draft: Draft, call: Call, command: Left) -> None:
+    if call.state is State.RINGING and command.user == call.caller.user:
+        draft.step(call.id, "left", by=call.caller.shown)
+        draft.change(call, caller_grace_at=draft.after(draft.terms.caller_grace))
+    elif call.state is State.ACCEPTED and (role := call.role(command.user)):
+        # Whether the other party has a socket is asked when the grace is over.
+        draft.step(call.id, "left", by=call.party(role).shown)
+        draft.change(call, call_grace_at=draft.after(draft.terms.call_grace))
+
+
+def _arrived(draft: Draft, call: Call, command: Arrived) -> None:
+    role = call.role(command.user)
+    if role is None:
+        return
+    leg = call.leg(command.user, command.device)
+    if call.state is State.ENDED:
+        _resume_end(draft, call, role, leg, command.device)
+        return
+    if call.call_grace_at is not None or (role is Role.CALLER and call.caller_grace_at is not None):
+        draft.step(call.id, "returned", by=call.party(role).shown, device=command.device)
+        call = draft.change(
+            call, call_grace_at=None, caller_grace_at=None if role is Role.CALLER else call.caller_grace_at
+        )
+    if role is Role.CALLER:
+        if call.state is State.ACCEPTED and leg is not None and not leg.accepted:
+            event = Accepted(call_id=call.caller.call_id, receiver_id=call.receiver.shown, timestamp=draft.now)
+            draft.do(Tell(user=command.user, call=call.id, events=(event,), device=command.device))
+    elif call.state is State.RINGING:
+        had_it = leg is not None and leg.state in RINGING_LEGS
+        draft.do(Ring(call, device=command.device, resumed=had_it))
+    elif leg is not None and leg.state is LegState.STOPPED and not leg.ended and _fresh(draft, call.accepted):
+        stopped = ended_event(call, role, draft.now, Code.ANSWERED_ELSEWHERE)
+        draft.do(Tell(user=command.user, call=call.id, events=(stopped,), device=command.device))
+
+
+def _resume_end(draft: Draft, call: Call, role: Role, leg: Leg | None, device: DeviceId) -> None:
+    if not _fresh(draft, call.ended) or (leg is not None and leg.ended):
+        return
+    if leg is None:
+        # A phone that rang by push only has no leg; one that never was in the call is left alone.
+        rang_by_push = role is Role.RECEIVER and call.receiver.device is None and not call.refused
+        if not rang_by_push and call.party(role).device is not None:
+            return
+        if role is Role.RECEIVER and call.refused:
+            return
+    draft.do(
+        Tell(
+            user=call.party(role).user,
+            call=call.id,
+            events=(ended_event(call, role, draft.now),),
+            device=device,
+        )
+    )
+
+
+def _fresh(draft: Draft, since: int | None) -> bool:
+    return since is not None and draft.now - since <= draft.terms.resume
+
+
+# ---------------------------------------------------------------- told, and not heard
+
+
+def _told(draft: Draft, call: Call, command: Told) -> None:
+    role = call.role(command.user)
+    if role is None:
+        return
+    party = call.party(role)
+    draft.step(call.id, "told", by=party.shown, detail=command.what, told=command.devices)
+    legs = call.legs
+    if command.what == "call:incoming":
+        for device in command.devices:
+            old = call.leg(command.user, device) or Leg(party.user, device, LegState.OFFERED)
+            state = LegState.OFFERED if old.state is LegState.PUSHED else old.state
+            call = replace(call, legs=with_leg(call, replace(old, state=state, offered=True, missed=False)))
+    elif command.what == "call:accepted":
+        for device in command.devices:
+            if old_leg := call.leg(command.user, device):
+                call = replace(call, legs=with_leg(call, replace(old_leg, accepted=True)))
+    elif command.what in TERMINAL_EVENTS:
+        for device in command.devices:
+            old = call.leg(command.user, device) or Leg(party.user, device, LegState.STOPPED)
+            call = replace(call, legs=with_leg(call, replace(old, ended=True)))
+    if call.legs != legs:
+        draft.change(call)
+
+
+def _unheard(draft: Draft, call: Call, command: Unheard) -> None:
+    leg, role = call.leg(command.user, command.device), call.role(command.user)
+    if leg is None or role is None:
+        return
+    draft.step(call.id, "unheard", by=call.party(role).shown, device=command.device, detail=command.what)
+    if command.what == "call:incoming":
+        leg = replace(leg, offered=False)
+    elif command.what == "call:accepted":
+        leg = replace(leg, accepted=False)
+    elif command.what in TERMINAL_EVENTS:
+        leg = replace(leg, ended=False)
+    draft.change(call, legs=with_leg(call, leg))
+
+
+def _missed(draft: Draft, call: Call, command: Missed) -> None:
+    leg = call.leg(command.user, command.device)
+    if leg is None or call.state is not State.RINGING or leg.state not in RINGING_LEGS:
+        return
+    draft.step(call.id, "silent", by=call.receiver.shown, device=command.device)
+    call = draft.change(call, legs=with_leg(call, replace(leg, missed=True)))
+    draft.do(Wake(call, command.device))

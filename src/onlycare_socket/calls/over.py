@@ -1,0 +1,38 @@
+"""The rules of a call that has ended: nothing changes any more, and whoever comes late is told."""
+
+from onlycare_socket.calls.answering import confirm
+from onlycare_socket.calls.call import Call, Code, Role
+from onlycare_socket.calls.commands import Decline, UserCommand
+from onlycare_socket.calls.draft import Draft
+from onlycare_socket.calls.effects import Ack, Tell
+from onlycare_socket.calls.ending import ended_event
+from onlycare_socket.calls.messages import Reply
+
+
+def too_late(draft: Draft, call: Call, role: Role, command: UserCommand) -> None:
+    """the same; the device is told how the call ended"""
+    code = call.code or Code.EXPIRED
+    draft.do(
+        Ack(
+            Reply(
+                success=False,
+                error="Call has already ended",
+                code=code.value,
+                call_id=command.call_id,
+                state=call.state.value,
+            )
+        ),
+        Tell(
+            user=command.user,
+            call=call.id,
+            events=(ended_event(call, role, draft.now),),
+            device=command.device,
+        ),
+    )
+
+
+def already_over(draft: Draft, call: Call, role: Role, command: UserCommand) -> None:
+    """the same, duplicate"""
+    draft.accept(command.call_id, call.state, call.code, duplicate=True)
+    if isinstance(command, Decline):
+        confirm(draft, call, command)

@@ -1,0 +1,70 @@
+"""The rules of a ringing call."""
+
+from onlycare_socket.calls.answering import confirm, name_winner
+from onlycare_socket.calls.call import Call, Code, Leg, LegState, Role, State, with_leg
+from onlycare_socket.calls.commands import Cancel, Decline, UserCommand
+from onlycare_socket.calls.draft import Draft
+from onlycare_socket.calls.effects import Report, ReportKind, Tell
+from onlycare_socket.calls.ending import end, ended_event, knows, stop_ring, tell_dialler, tell_party
+from onlycare_socket.calls.messages import Accepted, Shown
+
+
+def answer(draft: Draft, call: Call, role: Role, command: UserCommand) -> None:
+    """accepted: the caller is told, the receiver's other devices stop"""
+    call = name_winner(draft, call, command.device)
+    call = draft.change(
+        call,
+        state=State.ACCEPTED,
+        accepted=draft.now,
+        ring_at=None,
+        caller_grace_at=None,
+        max_duration_at=draft.after(draft.terms.max_duration),
+    )
+    draft.accept(command.call_id, call.state)
+    event = Accepted(call_id=call.caller.call_id, receiver_id=call.receiver.shown, timestamp=draft.now)
+    tell_party(draft, call, Role.CALLER, event)
+    stop_ring(draft, call, code=Code.ANSWERED_ELSEWHERE, but=command.device)
+    draft.do(Report(ReportKind.ACCEPTED, call))
+
+
+def decline(draft: Draft, call: Call, role: Role, command: UserCommand) -> None:
+    """ended(declined): the caller is told, the receiver's other devices stop"""
+    reason = command.reason if isinstance(command, Decline) else ""
+    mine = Leg(user=command.user, device=command.device, state=LegState.DECLINED, ended=True)
+    call = draft.change(call, legs=with_leg(call, mine))
+    call = end(draft, call, Code.DECLINED, reason=reason, by=call.receiver.shown)
+    draft.accept(command.call_id, call.state)
+    confirm(draft, call, command)
+    tell_dialler(draft, call)
+    stop_ring(draft, call, code=Code.DECLINED_ELSEWHERE, but=command.device)
+    draft.do(Report(ReportKind.DECLINED, call))
+
+
+def cancel(draft: Draft, call: Call, role: Role, command: UserCommand) -> None:
+    """ended(cancelled): the receiver's devices stop"""
+    reason = command.reason if isinstance(command, Cancel) else ""
+    call = end(draft, call, Code.CANCELLED, reason=reason, by=call.caller.shown)
+    call = knows(draft, call, role, command.device)
+    draft.accept(command.call_id, call.state)
+    stop_ring(draft, call)
+    others = Tell(
+        user=command.user,
+        call=call.id,
+        events=(ended_event(call, Role.CALLER, draft.now),),
+        but=frozenset((command.device,)),
+    )
+    draft.do(others, Report(ReportKind.HUNG_UP, call))
+
+
+def show(draft: Draft, call: Call, role: Role, command: UserCommand) -> None:
+    """the same, the leg is shown; the first time the caller is told"""
+    leg = call.leg(command.user, command.device)
+    if leg is not None and leg.state is LegState.SHOWN:
+        return draft.accept(command.call_id, call.state, duplicate=True)
+    first = all(each.state is not LegState.SHOWN for each in call.legs)
+    shown = Leg(user=command.user, device=command.device, state=LegState.SHOWN, offered=True)
+    call = draft.change(call, legs=with_leg(call, shown))
+    draft.accept(command.call_id, call.state)
+    if first:
+        tell_party(draft, call, Role.CALLER, Shown(call_id=call.caller.call_id, timestamp=draft.now))
+    return None
