@@ -32,7 +32,7 @@ def command() -> list[str]:
     """Returns what starts a server; INTEROP_SERVER names another command that reads the same settings."""
     if given := os.environ.get("INTEROP_SERVER"):
         return shlex.split(given)
-    return [str(Path(sys.executable).with_name("onlycare-socket")), "serve"]
+    return [sys.executable, "-m", "onlycare_socket", "serve"]
 
 
 class Server:
