@@ -5,7 +5,7 @@ stops the start, a name that looks like a mistake is only pointed out. Nothing h
 by itself: it is handed in.
 """
 
-from onlycare_socket.config.load import SettingsError, is_loopback, load
+from onlycare_socket.config.load import SettingsError, is_loopback, load, look_up
 from onlycare_socket.config.settings import Settings
 
-__all__ = ["Settings", "SettingsError", "is_loopback", "load"]
+__all__ = ["Settings", "SettingsError", "is_loopback", "load", "look_up"]

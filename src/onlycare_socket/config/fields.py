@@ -53,7 +53,7 @@ class Field(msgspec.Struct, frozen=True, kw_only=True):
             return "true or false"
         number = {int: "a whole number", float: "a number"}.get(self.type)
         if number is None:
-            return "text"
+            return "a list, separated by commas" if get_origin(self.type) is tuple else "text"
         unit = f"{self.extra['unit']} as " if self.extra["unit"] else ""
         return f"{unit}{number} from {self.meta.ge} to {self.meta.le}"
 
@@ -62,6 +62,10 @@ class Field(msgspec.Struct, frozen=True, kw_only=True):
         if self.extra["default"]:
             return str(self.extra["default"])
         return "" if self.default in (None, ()) else plain(self.default)
+
+    def example(self) -> str:
+        """Returns a value to show in `.env.example`: the example, else the default."""
+        return str(self.extra["example"]) or ("" if self.default in (None, ()) else plain(self.default))
 
 
 def _fields() -> tuple[Field, ...]:

@@ -3,7 +3,7 @@
 import difflib
 import io
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,9 @@ from onlycare_socket.config.values import value_of
 _BY_VARIABLE = {field.variable: field for field in FIELDS}
 _ALIKE = 0.84
 """How alike two names are for a slip, by difflib's ratio: RING_TIMOUT is one, AUTHOR is not AUTH."""
+
+_Sources = list[tuple[str, Mapping[str, str]]]
+"""Where a value may come from, in words, and the texts there; the first one that has it wins."""
 
 
 class SettingsError(Exception):
@@ -39,21 +42,32 @@ def load(
     command line.
     Raises SettingsError on the first setting that is wrong.
     """
-    dotenv, warnings = _read_dotenv(Path(dotenv_path)) if dotenv_path else ({}, [])
+    dotenv, warnings = _read_dotenv(dotenv_path)
     warnings += [*_unknown(dotenv, str(dotenv_path)), *_near_misses(environ)]
-    sources = [
+    sources: _Sources = [
         ("the command line", {"HOST": host or "", "PORT": port or ""}),
         ("the environment", environ),
         (str(dotenv_path), dotenv),
     ]
     try:
-        values = {field.name: _read(field, sources) for field in FIELDS}
-        settings = _complete({name: value for name, value in values.items() if value is not None}, dev)
+        settings = _complete(_given(FIELDS, sources), dev)
         _check(settings)
     except SettingsError as error:
         error.warnings = warnings
         raise
     return settings, warnings
+
+
+def look_up(
+    names: Iterable[str], environ: Mapping[str, str], dotenv_path: str | Path | None = ".env"
+) -> dict[str, Any]:
+    """Returns the values of a few settings that are set, for a command that talks to a server and is none.
+
+    Raises SettingsError when one of them is wrong; the others are not looked at.
+    """
+    dotenv, _ = _read_dotenv(dotenv_path)
+    fields = [_BY_VARIABLE[name.upper()] for name in names]
+    return _given(fields, [("the environment", environ), (str(dotenv_path), dotenv)])
 
 
 def is_loopback(host: str) -> bool:
@@ -64,14 +78,17 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _read_dotenv(path: Path) -> tuple[dict[str, str], list[str]]:
+def _read_dotenv(path: str | Path | None) -> tuple[dict[str, str], list[str]]:
+    if path is None:
+        return {}, []
     try:
-        text = path.read_text(encoding="utf-8")
+        text = Path(path).read_text(encoding="utf-8")
     except FileNotFoundError:
         return {}, []
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path} cannot be read: {error}") from None
-    values, warnings = {}, []
+    values: dict[str, str] = {}
+    warnings: list[str] = []
     for binding in parse_stream(io.StringIO(text)):
         if binding.error or (binding.key and binding.value is None):
             warnings.append(f"line {binding.original.line} of {path} is not NAME=value and is ignored")
@@ -80,7 +97,12 @@ def _read_dotenv(path: Path) -> tuple[dict[str, str], list[str]]:
     return values, warnings
 
 
-def _read(field: Field, sources: list[tuple[str, Mapping[str, str]]]) -> Any:
+def _given(fields: Iterable[Field], sources: _Sources) -> dict[str, Any]:
+    values = {field.name: _read(field, sources) for field in fields}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _read(field: Field, sources: _Sources) -> Any:
     """Returns the checked value of one setting from the first source that has it, or None."""
     for source, texts in sources:
         text = texts.get(field.variable, "").strip()

@@ -45,7 +45,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 3001
     host: Annotated[
         str,
-        setting("Address to listen on. Keep it on loopback and put nginx in front.", example="0.0.0.0"),
+        setting("Address to listen on. Keep it on loopback and put nginx in front."),
     ] = "127.0.0.1"
     trusted_proxies: Annotated[
         tuple[Network, ...],

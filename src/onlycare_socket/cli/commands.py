@@ -1,0 +1,177 @@
+"""Every command but `serve`, as typer sees it."""
+
+from typing import Annotated
+
+import typer
+from msgspec import to_builtins
+from rich.console import Console
+from rich.text import Text
+
+from onlycare_socket import __version__
+from onlycare_socket.cli import settings_page, show
+from onlycare_socket.cli.call import Outcome, Plan, Step, make_call
+from onlycare_socket.cli.failure import EXIT_CODES, Failure
+from onlycare_socket.cli.server_api import ServerApi, server_url
+from onlycare_socket.cli.tokens import make_token
+from onlycare_socket.cli.virtual_phone import Transport
+
+app = typer.Typer(
+    name="onlycare-socket",
+    help="Call signalling for OnlyCare: a Socket.IO server that makes phones ring, and the tools to look after it.",
+    epilog=EXIT_CODES,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
+)
+
+Url = Annotated[
+    str | None, typer.Option("--url", help="Address of the server. Default: HOST and PORT of the settings.")
+]
+EnvFile = Annotated[str, typer.Option("--env-file", help="File of settings; the environment wins over it.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Write JSON, for other programs.")]
+
+
+def run_command() -> None:
+    """Runs the command of `sys.argv` and exits, or raises a Failure."""
+    app()
+
+
+@app.callback(invoke_without_command=True)
+def _root(version: Annotated[bool, typer.Option("--version", help="Write the version.")] = False) -> None:
+    if version:
+        print(__version__)
+        raise typer.Exit
+
+
+@app.command(add_help_option=False, context_settings={"ignore_unknown_options": True})
+def serve(arguments: Annotated[list[str] | None, typer.Argument(hidden=True)] = None) -> None:
+    """Run the server. `serve --dev` is a development server on this machine; `serve --help` lists the options."""
+    from onlycare_socket.cli.serve import run_server
+
+    raise typer.Exit(run_server(arguments or []))
+
+
+@app.command(
+    epilog="Example: onlycare-socket call --url https://calls.example.com --caller 5 --callee 9 "
+    "--caller-token '17|...' --callee-token '18|...'"
+)
+def call(
+    url: Url = None,
+    caller: Annotated[str, typer.Option(help="User id of the one who calls.")] = "1001",
+    callee: Annotated[str, typer.Option(help="User id of the one who is called.")] = "1002",
+    caller_token: Annotated[str | None, typer.Option(help="Token of the caller. Default: as `token` makes it.")] = None,
+    callee_token: Annotated[str | None, typer.Option(help="Token of the one called, likewise.")] = None,
+    outcome: Annotated[Outcome, typer.Option(help="How the call goes.")] = "accept",
+    transport: Annotated[
+        Transport, typer.Option(help="`upgrade`: polling, then WebSocket, as the app does.")
+    ] = "upgrade",
+    call_type: Annotated[str, typer.Option(help="audio or video.")] = "audio",
+    hold: Annotated[float, typer.Option(min=0, max=3600, help="Seconds an accepted call lasts.")] = 0.0,
+    timeout: Annotated[float, typer.Option(min=0.1, max=120, help="Seconds each step may take.")] = 10.0,
+    env_file: EnvFile = ".env",
+    json: AsJson = False,
+) -> None:
+    """Make a whole call between two virtual phones and time every step.
+
+    The quickest proof that a deployment works. A development server needs no tokens; for a real one give those of two
+    users who are in no call.
+    """
+    plan = Plan(
+        url=server_url(url, env_file),
+        caller=caller,
+        callee=callee,
+        caller_token=caller_token or make_token(caller, env_file, device="caller"),
+        callee_token=callee_token or make_token(callee, env_file, device="callee"),
+        outcome=outcome,
+        transport=transport,
+        call_type=call_type,
+        hold=hold,
+        timeout=timeout,
+    )
+    steps: list[Step] = []
+    call_id = make_call(plan, steps.append if json else _say_step)
+    if json:
+        show.as_json({"success": True, "callId": call_id, "steps": [to_builtins(step) for step in steps]})
+    else:
+        print(f"OK: call {call_id} went as planned ({outcome}, {transport})")
+
+
+@app.command()
+def status(url: Url = None, env_file: EnvFile = ".env", json: AsJson = False) -> None:
+    """Show whether the server is well. Exits with 1 when it is not ready for calls."""
+    ready, health = _api(url, env_file).health()
+    (show.as_json if json else show.facts)(health)
+    if not ready:
+        raise Failure("the server is not ready for calls")
+
+
+@app.command()
+def users(
+    user_id: Annotated[str | None, typer.Argument(help="One user only, with devices and when last seen.")] = None,
+    url: Url = None,
+    env_file: EnvFile = ".env",
+    json: AsJson = False,
+) -> None:
+    """List the connected users."""
+    api = _api(url, env_file)
+    if user_id:
+        (show.as_json if json else show.facts)(api.user(user_id))
+    else:
+        (show.as_json if json else show.users)(api.users())
+
+
+@app.command()
+def calls(url: Url = None, env_file: EnvFile = ".env", json: AsJson = False) -> None:
+    """List live and recent calls."""
+    (show.as_json if json else show.calls)(_api(url, env_file).calls())
+
+
+@app.command()
+def timeline(call_id: str, url: Url = None, env_file: EnvFile = ".env", json: AsJson = False) -> None:
+    """Show every step of one call: who, when, by which channel, and who was told."""
+    (show.as_json if json else show.timeline)(_api(url, env_file).timeline(call_id))
+
+
+@app.command()
+def end(call_id: str, url: Url = None, env_file: EnvFile = ".env", json: AsJson = False) -> None:
+    """End a call for both parties."""
+    (show.as_json if json else show.facts)(_api(url, env_file).end(call_id))
+
+
+@app.command()
+def disconnect(user_id: str, url: Url = None, env_file: EnvFile = ".env", json: AsJson = False) -> None:
+    """Close all connections of a user, who must prove again who it is: after a log-out or a revoked token."""
+    (show.as_json if json else show.facts)(_api(url, env_file).disconnect(user_id))
+
+
+@app.command()
+def token(
+    user_id: str,
+    device: Annotated[str | None, typer.Option(help="Development token: the same text makes the same device.")] = None,
+    name: Annotated[str | None, typer.Option(help="JWT: the user's name.")] = None,
+    lifetime: Annotated[float, typer.Option(min=1, help="JWT: seconds until it expires.")] = 3600,
+    env_file: EnvFile = ".env",
+) -> None:
+    """Make a token for a user: of a development server, or with AUTH=jwt signed with JWT_SECRET."""
+    print(make_token(user_id, env_file, device=device, name=name, lifetime=lifetime))
+
+
+@app.command()
+def settings(
+    form: Annotated[
+        settings_page.Form, typer.Option("--format", help="A table, docs/settings.md, or .env.example.")
+    ] = "table",
+    env_file: EnvFile = ".env",
+) -> None:
+    """List all settings: what they do, their defaults, and what is set here. Secrets are not shown."""
+    settings_page.write(form, env_file)
+
+
+def _api(url: str | None, env_file: str) -> ServerApi:
+    return ServerApi(server_url(url, env_file), env_file)
+
+
+def _say_step(step: Step) -> None:
+    line = Text.assemble((f"{step.ms:9.2f} ms  ", "bold"), (f"{step.who:<9} ", "cyan"), step.what)
+    Console(highlight=False, soft_wrap=True).print(line)

@@ -1,0 +1,92 @@
+"""`onlycare-socket serve`: the server process. Imports neither typer nor rich, and the log before the server."""
+
+import argparse
+import errno
+import os
+import sys
+
+from onlycare_socket import logs
+from onlycare_socket.cli.failure import Failure
+from onlycare_socket.config import Settings, load
+from onlycare_socket.logs.lean import structlog
+
+_DESCRIPTION = "Run the server. Its settings come from the environment and from .env; docs/settings.md lists them."
+_EXAMPLES = """\
+examples:
+  onlycare-socket serve --dev            a development server on this machine: any token `dev:<user id>` may connect
+  onlycare-socket serve                  a real one; needs at least LARAVEL_API_URL and LARAVEL_API_SECRET
+  onlycare-socket serve --env-file /etc/onlycare-socket/env
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """Returns the options of `serve`."""
+    options = argparse.ArgumentParser(
+        prog="onlycare-socket serve",
+        description=_DESCRIPTION,
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    options.add_argument(
+        "--dev", action="store_true", help="development: static tokens, test page, known secret, loopback only"
+    )
+    options.add_argument("--host", metavar="ADDRESS", help="address to listen on (instead of HOST)")
+    options.add_argument("--port", metavar="NUMBER", help="port to listen on (instead of PORT)")
+    options.add_argument("--env-file", metavar="FILE", default=".env", help="file of settings (default: .env)")
+    return options
+
+
+def run_server(arguments: list[str]) -> int:
+    """Serves until a signal stops it. Returns the exit code.
+
+    Raises SettingsError for a wrong setting and Failure when the server cannot listen.
+    """
+    given = parser().parse_args(arguments)
+    settings, warnings = load(os.environ, given.env_file, dev=given.dev, host=given.host, port=given.port)
+    logs.configure(settings.log_level, settings.log_format)
+    _warn(settings, warnings)
+    if settings.dev:
+        print(_what_to_try(settings), flush=True)
+
+    from onlycare_socket.app import serve
+
+    try:
+        return serve(settings)
+    except OSError as error:
+        raise _cannot_listen(error, settings) from None
+
+
+def _warn(settings: Settings, warnings: list[str]) -> None:
+    log = structlog.get_logger()
+    for warning in warnings:
+        log.warning(warning)
+    if problem := settings.api_secret_problem:
+        log.warning("/api and /metrics are closed", problem=problem, remedy="openssl rand -hex 32")
+
+
+def _cannot_listen(error: OSError, settings: Settings) -> Exception:
+    """Puts the reason why a port could not be opened into words; any other OSError is returned as it is."""
+    where = f"{settings.host}, port {settings.port}"
+    reasons = {
+        errno.EADDRINUSE: "it is in use. Stop the other server, or choose another one with --port or PORT",
+        errno.EACCES: "that needs root. Choose a port above 1023 with --port or PORT and put nginx in front",
+        errno.EADDRNOTAVAIL: "this machine has no such address. Use HOST=127.0.0.1",
+    }
+    reason = reasons.get(error.errno or 0)
+    return Failure(f"cannot listen on {where}: {reason}") if reason else error
+
+
+def _what_to_try(settings: Settings) -> str:
+    name = settings.host if ":" not in settings.host else f"[{settings.host}]"
+    url = f"http://{name}:{settings.port}"
+    command = os.path.relpath(sys.argv[0]) if os.path.isabs(sys.argv[0]) else sys.argv[0]
+    target = "" if (settings.host, settings.port) == ("127.0.0.1", 3001) else f" --url {url}"
+    return f"""\
+Development server on {url}. Ctrl-C stops it; nothing is kept.
+
+  two phones in the browser   {url}/test-client
+  a whole call, timed         {command} call{target}
+  who and what is there       {command} users{target}   (also: status, calls, timeline CALL_ID)
+  a token for user 5          {command} token 5
+"""
