@@ -138,6 +138,15 @@ class Phone:
         assert report["kind"] == "connected", report
         return self
 
+    def connected_at_last(self) -> "Phone":
+        """Waits for the connection, however often the transport is closed before it; returns the phone itself."""
+        report = self._next("the connection")
+        while report["kind"] == "disconnected":
+            assert report["reason"] == "transport close", report
+            report = self._next("the connection")
+        assert report["kind"] == "connected", report
+        return self
+
     def upgraded(self) -> "Phone":
         """Waits until the connection has left polling for its WebSocket; returns the phone itself."""
         assert self._upgraded.wait(WITHIN), "the connection stayed on polling"
