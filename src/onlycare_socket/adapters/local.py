@@ -1,0 +1,245 @@
+"""The sockets of this node: who is connected, and the way to every device. Directory and bus of a single node.
+
+A device may hold several sockets: its events go to the newest live one, and to the next newest when that one
+closes. No socket is closed because a newer one came (contract section 1).
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Iterator
+from typing import Protocol
+
+from msgspec import Struct
+
+from onlycare_socket.calls.ids import CallId, DeviceId, Millis, UserId
+from onlycare_socket.clock import Clock
+from onlycare_socket.ports import Delivery, Identity
+
+SOCKETS_PER_USER = 64
+"""Live sockets of one user at the most: a bound, far above what a person owns."""
+USERS_SEEN = 50_000
+"""Users of whom the spelling of the id and the time of leaving are remembered."""
+RUNG = 8
+"""Calls that rang on one connection: the newest so many. A user is rung by one call at a time."""
+UNCONFIRMED = 32
+"""What was told on one connection and not yet confirmed by a packet from it: the newest so many."""
+
+
+class Wire(Protocol):
+    """What is needed of the Engine.IO session under a socket."""
+
+    packets_in: int
+    last_packet: float
+
+    def probe(self, timeout: float, done: Callable[[bool], None]) -> None:
+        """Asks the client for a sign of life."""
+
+
+class Phone(Protocol):
+    """What is needed of a Socket.IO socket."""
+
+    id: str
+
+    @property
+    def session(self) -> Wire:
+        """Its Engine.IO session."""
+
+    def send(self, packet: bytes) -> None:
+        """Writes an encoded packet."""
+
+    def close(self, reason: str = ...) -> None:
+        """Closes the transport, so that the client reconnects."""
+
+
+class Saying(Struct, frozen=True, gc=False):
+    """Something that was told on a connection, and how many packets had come from it by then."""
+
+    packets_in: int
+    call: CallId
+    what: str
+
+
+class Connection:
+    """One accepted socket of one device.
+
+    `since` is the loop's time of its CONNECT; `bearer` its token, in memory only.
+    """
+
+    __slots__ = ("bearer", "device", "identity", "number", "rung", "said", "since", "socket")
+
+    def __init__(
+        self, identity: Identity, device: DeviceId, socket: Phone, since: float, bearer: str | None = None
+    ) -> None:
+        self.identity = identity
+        self.device = device
+        self.socket = socket
+        self.since = since
+        self.bearer = bearer
+        self.number = 0
+        self.rung: tuple[CallId, ...] = ()
+        self.said: list[Saying] | None = None
+
+    @property
+    def user(self) -> UserId:
+        """Whose it is."""
+        return self.identity.user
+
+    def say(self, call: CallId, what: str, packets: tuple[bytes, ...]) -> None:
+        """Writes packets, and notes that nothing has been heard since."""
+        for packet in packets:
+            self.socket.send(packet)
+        heard = self.socket.session.packets_in
+        if self.said is None or (self.said and self.said[-1].packets_in != heard):
+            self.said = []
+        self.said.append(Saying(heard, call, what))
+        del self.said[:-UNCONFIRMED]
+
+    def unheard(self) -> list[Saying]:
+        """Takes out what was told and never followed by a packet from the client."""
+        said, self.said = self.said or [], None
+        heard = self.socket.session.packets_in
+        return [saying for saying in said if saying.packets_in == heard]
+
+
+class _Seen(Struct, gc=False):
+    shown: str
+    last_seen: Millis | None = None
+
+
+class LocalSockets:
+    """Directory and bus of one node. `delivered` hears which connections each delivery was written to."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._users: dict[UserId, list[Connection]] = {}
+        self._seen: OrderedDict[UserId, _Seen] = OrderedDict()
+        self._numbers = 0
+        self.connection_count = 0
+        self.delivered: Callable[[Delivery, list[Connection]], None] = _nobody_listens
+
+    # ------------------------------------------------------------ coming and going
+
+    def has_room(self, user: UserId) -> bool:
+        """Whether another socket of this user is taken."""
+        return len(self._users.get(user, ())) < SOCKETS_PER_USER
+
+    def add(self, connection: Connection) -> bool:
+        """Takes a new socket; True if the user had none."""
+        self._numbers += 1
+        connection.number = self._numbers
+        self.connection_count += 1
+        user = connection.user
+        self._see(user, connection.identity.id)
+        mine = self._users.get(user)
+        if mine is None:
+            self._users[user] = [connection]
+            return True
+        mine.append(connection)
+        return False
+
+    def remove(self, connection: Connection) -> bool:
+        """Drops a socket that closed; True if it was the user's last. A socket that is not there is no error."""
+        user = connection.user
+        mine = self._users.get(user)
+        if mine is None or connection not in mine:
+            return False
+        mine.remove(connection)
+        self.connection_count -= 1
+        if mine:
+            return False
+        del self._users[user]
+        self._see(user, connection.identity.id).last_seen = self._clock.wall()
+        return True
+
+    def _see(self, user: UserId, shown: str) -> _Seen:
+        seen = self._seen.get(user)
+        if seen is None:
+            seen = self._seen[user] = _Seen(shown)
+            if len(self._seen) > USERS_SEEN:
+                self._seen.popitem(last=False)
+        else:
+            seen.shown = shown
+            self._seen.move_to_end(user)
+        return seen
+
+    # ------------------------------------------------------------ Directory
+
+    def devices(self, user: UserId) -> Collection[DeviceId]:
+        """The devices of a user that have a live socket."""
+        mine = self._users.get(user)
+        if mine is None:
+            return ()
+        if len(mine) == 1:
+            return (mine[0].device,)
+        return tuple(dict.fromkeys(connection.device for connection in mine))
+
+    def online(self, user: UserId) -> bool:
+        """Whether a user has a live socket."""
+        return user in self._users
+
+    def users(self) -> Collection[UserId]:
+        """The users who are online."""
+        return self._users.keys()
+
+    @property
+    def user_count(self) -> int:
+        """How many users are online."""
+        return len(self._users)
+
+    def connections(self, user: UserId) -> tuple[Connection, ...]:
+        """A user's live sockets, newest first."""
+        return tuple(reversed(self._users.get(user, ())))
+
+    def everybody(self) -> Iterator[Connection]:
+        """Every live socket."""
+        for mine in list(self._users.values()):
+            yield from mine
+
+    def of_device(self, user: UserId, device: DeviceId) -> list[Connection]:
+        """The live sockets of one device, newest first."""
+        return [each for each in reversed(self._users.get(user, ())) if each.device == device]
+
+    def shown(self, user: UserId) -> str | None:
+        """The backend's spelling of a user's id, if he was seen lately."""
+        mine = self._users.get(user)
+        if mine:
+            return mine[-1].identity.id
+        seen = self._seen.get(user)
+        return seen.shown if seen else None
+
+    def last_seen(self, user: UserId) -> Millis | None:
+        """When the last socket of a user closed (ms); None while he is online or when it is not remembered."""
+        seen = self._seen.get(user)
+        return seen.last_seen if seen and user not in self._users else None
+
+    # ------------------------------------------------------------ Bus
+
+    def send(self, delivery: Delivery) -> None:
+        """Writes a delivery to the newest live socket of each device; done when it returns."""
+        written: list[Connection] = []
+        for device in delivery.devices:
+            connection = self._addressed(delivery, device)
+            if connection is not None:
+                connection.say(delivery.call, delivery.what, delivery.packets)
+                written.append(connection)
+        if written:
+            self.delivered(delivery, written)
+
+    def _addressed(self, delivery: Delivery, device: DeviceId) -> Connection | None:
+        """The connection to write to. A call rings once on a connection, and is stopped where it rings."""
+        call = delivery.call
+        for connection in reversed(self._users.get(delivery.user, ())):
+            if connection.device != device:
+                continue
+            rang = call in connection.rung
+            if delivery.what == "call:incoming":
+                if rang:
+                    return None
+                connection.rung = (*connection.rung[1 - RUNG :], call)
+                return connection
+            if rang or not delivery.rung_only:
+                return connection
+        return None
+
+
+def _nobody_listens(delivery: Delivery, connections: list[Connection]) -> None:
+    """Until a switchboard listens."""

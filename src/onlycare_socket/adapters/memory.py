@@ -1,0 +1,242 @@
+"""Calls in the memory of one process: the store of tests and development. Nothing survives the process.
+
+Bounds: `ended_calls` ended calls (oldest dropped first) for 24 hours, timelines of the newest `ENDED_TIMELINES` of
+them, `MAX_STEPS` steps a call, `RECENT` calls a user, `EARLY_PER_USER` remembered commands a user.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+
+from onlycare_socket.adapters.timers import Timers
+from onlycare_socket.calls.call import Call, DeadlineKind, Early, Step
+from onlycare_socket.calls.decision import Decide, Decision, View
+from onlycare_socket.calls.ids import CallId, UserId
+from onlycare_socket.clock import Clock
+from onlycare_socket.ports import StoreUnavailable
+
+KEEP_ENDED = 24 * 3_600_000
+"""ms that an ended call stays readable (design section 3)."""
+ENDED_TIMELINES = 2_000
+MAX_STEPS = 200
+RECENT = 20
+EARLY_PER_USER = 20
+
+_Waiting = tuple[CallId | None, tuple[UserId, ...], Decide, Callable[[Decision | StoreUnavailable], None]]
+
+
+class MemoryCallStore:
+    """A `CallStore` that decides at once; `done` has run when `transact` returns, unless it is inside another."""
+
+    def __init__(self, clock: Clock, ended_calls: int = 20_000) -> None:
+        self._clock = clock
+        self._ended_calls = ended_calls
+        self._calls: dict[CallId, Call] = {}
+        self._live: dict[UserId, CallId] = {}
+        self._live_calls: dict[CallId, None] = {}
+        self._ended: deque[CallId] = deque()
+        self._with_timeline: deque[CallId] = deque()
+        self._steps: dict[CallId, list[Step]] = {}
+        self._of_user: dict[UserId, deque[CallId]] = {}
+        self._early = EarlyCommands()
+        self._timers = Timers(clock.monotonic())
+        self._waiting: deque[_Waiting] = deque()
+        self._deciding = False
+
+    # ------------------------------------------------------------ CallStore
+
+    def transact(
+        self,
+        call: CallId | None,
+        users: tuple[UserId, ...],
+        decide: Decide,
+        done: Callable[[Decision | StoreUnavailable], None],
+    ) -> None:
+        """Decides now, or behind the transaction in whose `done` this was begun."""
+        self._waiting.append((call, users, decide, done))
+        if self._deciding:
+            return
+        self._deciding = True
+        try:
+            while self._waiting:
+                self._transact(*self._waiting.popleft())
+        finally:
+            self._deciding = False
+
+    def due(self, limit: int, each: Callable[[CallId, DeadlineKind], None]) -> None:
+        """Names deadlines that have passed, and forgets what was kept long enough."""
+        for call, kind in self._timers.due(self._clock.monotonic(), limit):
+            each(call, kind)
+        self._early.forget(self._clock.wall())
+        self._forget_ended(limit)
+
+    def find(self, call: CallId, done: Callable[[Call | None], None]) -> None:
+        """Looks up one call; `done` has run when this returns."""
+        done(self._calls.get(call))
+
+    # ------------------------------------------------------------ for MemoryCallLog
+
+    @property
+    def live_calls(self) -> int:
+        """How many calls are live."""
+        return len(self._live_calls)
+
+    def calls_of(self, user: UserId) -> Iterator[Call]:
+        """A user's live call, then his ended ones that are kept, newest first."""
+        live = self._live.get(user)
+        if live is not None:
+            yield self._calls[live]
+        yield from (self._calls[call] for call in reversed(self._of_user.get(user, ())) if call != live)
+
+    def newest(self) -> Iterator[Call]:
+        """Live calls, then ended ones, newest first."""
+        yield from (self._calls[call] for call in reversed(self._live_calls))
+        yield from (self._calls[call] for call in reversed(self._ended))
+
+    def steps_of(self, call: CallId) -> tuple[Step, ...]:
+        """The timeline of a call, empty when it is not kept."""
+        return tuple(self._steps.get(call, ()))
+
+    # ------------------------------------------------------------ keeping
+
+    def _transact(
+        self,
+        call: CallId | None,
+        users: tuple[UserId, ...],
+        decide: Decide,
+        done: Callable[[Decision | StoreUnavailable], None],
+    ) -> None:
+        live = {user: self._calls[self._live[user]] for user in users if user in self._live}
+        view = View(
+            now=self._clock.wall(),
+            call=self._calls.get(call) if call is not None else None,
+            live=live,
+            early=self._early.of(call),
+        )
+        decision = decide(view)
+        for changed in decision.calls:
+            self._keep(changed)
+        for early in decision.early:
+            self._early.keep(early)
+        for id_, step in decision.steps:
+            steps = self._steps.get(id_)
+            if steps is not None and len(steps) < MAX_STEPS:
+                steps.append(step)
+        done(decision)
+
+    def _keep(self, call: Call) -> None:
+        before = self._calls.get(call.id)
+        self._calls[call.id] = call
+        if before is None:
+            self._register(call)
+        if before is None or tuple(before.deadlines()) != tuple(call.deadlines()):
+            self._timers.set(call, self._clock.wall(), self._clock.monotonic())
+        if call.live:
+            return
+        if before is None or before.live:
+            self._end(call)
+
+    def _register(self, call: Call) -> None:
+        self._live_calls[call.id] = None
+        self._steps[call.id] = []
+        for user in (call.caller.user, call.receiver.user):
+            recent = self._of_user.get(user)
+            if recent is None:
+                recent = self._of_user[user] = deque(maxlen=RECENT)
+            recent.append(call.id)
+            if call.live:
+                self._live[user] = call.id
+
+    def _end(self, call: Call) -> None:
+        del self._live_calls[call.id]
+        for user in (call.caller.user, call.receiver.user):
+            if self._live.get(user) == call.id:
+                del self._live[user]
+        self._ended.append(call.id)
+        self._with_timeline.append(call.id)
+        if len(self._with_timeline) > ENDED_TIMELINES:
+            self._steps.pop(self._with_timeline.popleft(), None)
+        if len(self._ended) > self._ended_calls:
+            self._forget(self._ended.popleft())
+
+    def _forget_ended(self, limit: int) -> None:
+        oldest = self._clock.wall() - KEEP_ENDED
+        while self._ended and limit > 0:
+            if (self._calls[self._ended[0]].ended or 0) > oldest:
+                break
+            self._forget(self._ended.popleft())
+            limit -= 1
+
+    def _forget(self, id_: CallId) -> None:
+        call = self._calls.pop(id_)
+        self._steps.pop(id_, None)
+        for user in (call.caller.user, call.receiver.user):
+            recent = self._of_user.get(user)
+            if recent is None:
+                continue
+            if id_ in recent:
+                recent.remove(id_)
+            if not recent:
+                del self._of_user[user]
+
+
+class EarlyCommands:
+    """Commands that overtook their initiate, at most `EARLY_PER_USER` a user: the oldest gives way."""
+
+    def __init__(self) -> None:
+        self._of_call: dict[CallId, tuple[Early, ...]] = {}
+        self._of_user: dict[UserId, deque[Early]] = {}
+        self._by_age: deque[Early] = deque()
+
+    def of(self, call: CallId | None) -> tuple[Early, ...]:
+        """What is remembered of a call, oldest first."""
+        return self._of_call.get(call, ()) if call is not None else ()
+
+    def keep(self, early: Early) -> None:
+        """Remembers a command."""
+        mine = self._of_user.setdefault(early.user, deque())
+        if len(mine) >= EARLY_PER_USER:
+            self._drop(mine[0])
+            mine = self._of_user.setdefault(early.user, deque())
+        mine.append(early)
+        self._by_age.append(early)
+        self._of_call[early.call] = (*self.of(early.call), early)
+
+    def forget(self, now: int) -> None:
+        """Drops what is too old."""
+        while self._by_age and self._by_age[0].until <= now:
+            self._drop(self._by_age.popleft())
+
+    def _drop(self, early: Early) -> None:
+        left = tuple(each for each in self.of(early.call) if each is not early)
+        if left:
+            self._of_call[early.call] = left
+        else:
+            self._of_call.pop(early.call, None)
+        mine = self._of_user.get(early.user)
+        if mine and early is mine[0]:
+            mine.popleft()
+            if not mine:
+                del self._of_user[early.user]
+
+
+class MemoryCallLog:
+    """A `CallLog` on a `MemoryCallStore`; never behind it."""
+
+    def __init__(self, store: MemoryCallStore) -> None:
+        self._store = store
+
+    def of_user(self, user: UserId, limit: int, done: Callable[[tuple[Call, ...]], None]) -> None:
+        """A user's calls, newest first."""
+        done(tuple(call for _, call in zip(range(limit), self._store.calls_of(user), strict=False)))
+
+    def recent(self, limit: int, done: Callable[[tuple[Call, ...]], None]) -> None:
+        """Live calls, then ended ones, newest first."""
+        done(tuple(call for _, call in zip(range(limit), self._store.newest(), strict=False)))
+
+    def timeline(self, call: CallId, done: Callable[[tuple[Step, ...]], None]) -> None:
+        """The steps of a call in order."""
+        done(self._store.steps_of(call))
+
+    def live_count(self) -> int:
+        """How many calls are live."""
+        return self._store.live_calls

@@ -1,0 +1,310 @@
+"""Carries out what the rules decide: runs a command through the store, then its effects, in their order.
+
+It holds no rules. It knows the ports, turns effects into packets, and lets what it did come back as notices: who was
+told, who was silent, who came and who left.
+
+Save, then look: the devices to ring are looked up after the call is saved; a device that connects is registered
+first, and then the calls of its user are read. One of the two always sees the other, and ringing once per
+connection and call removes the double.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
+
+import structlog
+from msgspec import UNSET
+
+from onlycare_socket.adapters.local import Connection, LocalSockets
+from onlycare_socket.calls.call import Call, DeadlineKind
+from onlycare_socket.calls.commands import (
+    Arrived,
+    BackendAccepted,
+    BackendCommand,
+    CallerGraceExpired,
+    CallGraceExpired,
+    Command,
+    DeadlineCommand,
+    Dial,
+    Left,
+    MaxDurationReached,
+    Missed,
+    OperatorEnded,
+    RingExpired,
+    Told,
+    Unheard,
+    UpgradeExpired,
+    UserCommand,
+)
+from onlycare_socket.calls.decision import Decision, View
+from onlycare_socket.calls.draft import Terms
+from onlycare_socket.calls.effects import Ack, Effect, Ring, Tell, Unpush, Wake
+from onlycare_socket.calls.errors import CallError, Internal, Unavailable
+from onlycare_socket.calls.ids import CallId, DeviceId, UserId, canonical_call
+from onlycare_socket.calls.messages import Incoming, Reply
+from onlycare_socket.calls.rules import decide
+from onlycare_socket.clock import Clock
+from onlycare_socket.ports import Backend, CallLog, CallStore, Delivery, Push, StoreUnavailable
+from onlycare_socket.wire.socketio import event_packet
+
+log = structlog.get_logger("switchboard")
+
+PONG_WAIT = 1.5
+"""Seconds that a phone has to show that it is there after it was rung (design section 3)."""
+FRESH = 2.0
+"""Seconds: a packet this young shows that the phone is there."""
+SWEEP_LIMIT = 1_000
+RESUME_LIMIT = 20
+
+Answer = Callable[[Reply], None]
+WordAnswer = Callable[[Reply, bool], None]
+
+
+class Switchboard:
+    """Takes commands, words of the backend, comings and goings; answers and tells everybody concerned."""
+
+    def __init__(
+        self,
+        *,
+        store: CallStore,
+        log: CallLog,
+        sockets: LocalSockets,
+        push: Push,
+        backend: Backend,
+        terms: Terms,
+        clock: Clock,
+        agora_app_id: str | None = None,
+    ) -> None:
+        self._store = store
+        self._log = log
+        self._sockets = sockets
+        self._push = push
+        self._backend = backend
+        self._terms = terms
+        self._clock = clock
+        self._agora_app_id = agora_app_id
+        self.counts: Counter[str] = Counter()
+        sockets.delivered = self._delivered
+
+    # ------------------------------------------------------------ commands
+
+    def command(self, command: UserCommand, answer: Answer) -> None:
+        """Takes a command of a user; `answer` is called once, before the events that the command causes."""
+        users = (command.user, command.receiver) if isinstance(command, Dial) else ()
+        self._run(canonical_call(command.call_id), users, command, lambda reply, _: answer(reply), ack_first=True)
+
+    def word(self, command: BackendCommand | OperatorEnded, answer: WordAnswer) -> None:
+        """Takes a word of the backend or the operator; `answer` says last whether a live socket was told."""
+        users: tuple[UserId, ...] = ()
+        if isinstance(command, BackendAccepted):
+            users = tuple(user for user in (command.caller, command.receiver) if user is not None)
+        self._run(canonical_call(command.call_id), users, command, answer, ack_first=False)
+
+    def _run(
+        self, call: CallId, users: tuple[UserId, ...], command: Command, answer: WordAnswer, *, ack_first: bool
+    ) -> None:
+        written = getattr(command, "call_id", "")
+        self._store.transact(
+            call,
+            users,
+            partial(self._decide, call, command),
+            partial(self._decided, written, answer, ack_first),
+        )
+
+    def _decide(self, call: CallId | None, command: Command, view: View) -> Decision:
+        """Runs the rules. A fault in them changes nothing, and the sender learns that it was ours."""
+        try:
+            return decide(self._terms, call, command)(view)
+        except Exception:
+            log.exception("decision failed", call=call, command=type(command).__name__)
+            return Decision(effects=(Ack(_refusal(Internal, getattr(command, "call_id", ""))),))
+
+    def _decided(
+        self, written: str, answer: WordAnswer, ack_first: bool, decision: Decision | StoreUnavailable
+    ) -> None:
+        if isinstance(decision, StoreUnavailable):
+            self.counts["store_unavailable"] += 1
+            answer(_refusal(Unavailable, written), False)
+            return
+        self._count(decision)
+        emitted, held = False, None
+        for effect in decision.effects:
+            if isinstance(effect, Ack):
+                reply = self._reply(effect)
+                if ack_first:
+                    answer(reply, False)
+                else:
+                    held = reply
+            else:
+                emitted = self._perform(effect) or emitted
+        if held is not None:
+            answer(held, emitted)
+
+    def _notice(self, call: CallId | None, users: tuple[UserId, ...], command: Command) -> None:
+        """Runs what the server itself noticed; nobody waits for an answer."""
+        self._store.transact(call, users, partial(self._decide, call, command), self._noticed)
+
+    def _noticed(self, decision: Decision | StoreUnavailable) -> None:
+        if isinstance(decision, StoreUnavailable):
+            self.counts["store_unavailable"] += 1
+            return
+        self._count(decision)
+        for effect in decision.effects:
+            if not isinstance(effect, Ack):
+                self._perform(effect)
+
+    def _count(self, decision: Decision) -> None:
+        for _, step in decision.steps:
+            if step.what == "ended":
+                self.counts["ended:" + step.detail] += 1
+
+    # ------------------------------------------------------------ effects
+
+    def _reply(self, ack: Ack) -> Reply:
+        if ack.offline is not None and ack.receiver is not None and not self._sockets.devices(ack.receiver):
+            return ack.offline
+        return ack.reply
+
+    def _perform(self, effect: Effect) -> bool:
+        """Carries out one effect; True if it reached a live socket that counts."""
+        if isinstance(effect, Tell):
+            return self._tell(effect) and effect.counts
+        if isinstance(effect, Ring):
+            self._ring(effect)
+        elif isinstance(effect, Wake):
+            self.counts["silent_phones"] += 1
+            self._push.wake(effect.call, effect.device)
+        elif isinstance(effect, Unpush):
+            self._push.cancel(effect.call)
+        elif not isinstance(effect, Ack):
+            self._backend.report(effect)
+        return False
+
+    def _tell(self, tell: Tell) -> bool:
+        devices = self._audience(tell)
+        if not devices:
+            return False
+        self._sockets.send(
+            Delivery(
+                user=tell.user,
+                devices=devices,
+                call=tell.call,
+                what=tell.events[-1].name,
+                packets=tuple(event_packet(event.name, event) for event in tell.events),
+                rung_only=tell.rung_only,
+            )
+        )
+        return True
+
+    def _audience(self, tell: Tell) -> tuple[DeviceId, ...]:
+        here = self._sockets.devices(tell.user)
+        if tell.device is not None and (tell.device in here or not tell.else_all):
+            here = (tell.device,) if tell.device in here else ()
+        return tuple(device for device in here if device not in tell.but)
+
+    def _ring(self, ring: Ring) -> None:
+        call = ring.call
+        here = self._sockets.devices(call.receiver.user)
+        devices = tuple(here) if ring.device is None else (ring.device,)
+        if not devices:
+            self.counts["rung_by_push"] += 1
+            self._push.wake(call, None)
+            return
+        event = Incoming(
+            call_id=call.receiver.call_id,
+            caller_id=call.caller.shown,
+            caller_name=call.caller.name,
+            call_type=call.call_type,
+            channel_name=call.channel_name,
+            agora_token=call.agora_token,
+            timestamp=call.created,
+            expires_at=call.ring_at or call.created,
+            agora_app_id=self._agora_app_id or UNSET,
+            resumed=True if ring.resumed else UNSET,
+        )
+        self._sockets.send(
+            Delivery(
+                user=call.receiver.user,
+                devices=devices,
+                call=call.id,
+                what=event.name,
+                packets=(event_packet(event.name, event),),
+            )
+        )
+
+    # ------------------------------------------------------------ what became of a delivery
+
+    def _delivered(self, delivery: Delivery, connections: list[Connection]) -> None:
+        if delivery.what == Incoming.name:
+            self.counts["rung_by_socket"] += len(connections)
+            for connection in connections:
+                self._see_if_there(delivery.call, connection)
+        devices = tuple(connection.device for connection in connections)
+        self._notice(delivery.call, (), Told(user=delivery.user, devices=devices, what=delivery.what))
+
+    def _see_if_there(self, call: CallId, connection: Connection) -> None:
+        session = connection.socket.session
+        if self._clock.monotonic() - session.last_packet > FRESH:
+            session.probe(PONG_WAIT, partial(self._probed, call, connection))
+
+    def _probed(self, call: CallId, connection: Connection, alive: bool) -> None:
+        if not alive:
+            self._notice(call, (), Missed(user=connection.user, device=connection.device))
+
+    # ------------------------------------------------------------ coming and going
+
+    def arrived(self, connection: Connection) -> None:
+        """Tells a device what it missed; to be called once its connection is among the sockets."""
+        for other in self._sockets.of_device(connection.user, connection.device):
+            if other is not connection:
+                self._unheard(other)
+        self._log.of_user(connection.user, RESUME_LIMIT, partial(self._resume, connection))
+
+    def _resume(self, connection: Connection, calls: tuple[Call, ...]) -> None:
+        oldest = self._clock.wall() - self._terms.resume
+        for call in reversed(calls):
+            if call.live or (call.ended or 0) >= oldest:
+                self._notice(call.id, (), Arrived(user=connection.user, device=connection.device))
+
+    def left(self, connection: Connection) -> None:
+        """Notes what a closed connection never confirmed; to be called once it is gone from the sockets."""
+        self._unheard(connection)
+        user = connection.user
+        next_newest = next(iter(self._sockets.of_device(user, connection.device)), None)
+        if next_newest is not None:
+            if next_newest.number < connection.number:
+                self.arrived(next_newest)
+        elif not self._sockets.online(user):
+            self._notice(None, (user,), Left(user=user))
+
+    def _unheard(self, connection: Connection) -> None:
+        for saying in connection.unheard():
+            self._notice(saying.call, (), Unheard(user=connection.user, device=connection.device, what=saying.what))
+
+    # ------------------------------------------------------------ deadlines
+
+    def sweep(self) -> None:
+        """Fires the deadlines that have passed; to be called a few times a second."""
+        self._store.due(SWEEP_LIMIT, self._fire)
+
+    def _fire(self, call: CallId, kind: DeadlineKind) -> None:
+        self._store.find(call, partial(self._fire_found, kind))
+
+    def _fire_found(self, kind: DeadlineKind, call: Call | None) -> None:
+        if call is not None:
+            self._notice(call.id, (), self._expiry(kind, call))
+
+    def _expiry(self, kind: DeadlineKind, call: Call) -> DeadlineCommand:
+        """Returns the command of a deadline with the facts of now."""
+        online = self._sockets.online
+        if kind is DeadlineKind.RING:
+            return RingExpired(can_push=self._push.can_wake)
+        if kind is DeadlineKind.CALLER_GRACE:
+            return CallerGraceExpired(here=online(call.caller.user))
+        if kind is DeadlineKind.CALL_GRACE:
+            return CallGraceExpired(here=online(call.caller.user) or online(call.receiver.user))
+        return MaxDurationReached() if kind is DeadlineKind.MAX_DURATION else UpgradeExpired()
+
+
+def _refusal(why: type[CallError], call_id: str) -> Reply:
+    return Reply(success=False, error=why.sentence, code=why.code, call_id=call_id or UNSET)
