@@ -42,7 +42,8 @@ class Refusal(Enum):
     FORBIDDEN = (403, 4, "Forbidden")
     UNSUPPORTED_VERSION = (400, 5, "Unsupported protocol version")
     PAYLOAD_TOO_LARGE = (413, 3, "Bad request")
-    """Not of the protocol's list: the code of a bad request with the status that says why."""
+    UPGRADE_REQUIRED = (426, 3, "Bad request")
+    """These two are not of the protocol's list: a bad request, with the status that says why."""
     TOO_MANY_SESSIONS = (503, 4, "Forbidden")
 
     def __init__(self, status: int, code: int, message: str) -> None:
@@ -90,8 +91,7 @@ def _polled(part: bytes) -> Packet:
 def join_payload(packets: Iterable[Packet]) -> bytes:
     """The body of a polling answer that carries these packets."""
     return SEPARATOR.join(
-        b"b" + binascii.b2a_base64(packet, newline=False) if type(packet) is Binary else packet
-        for packet in packets
+        b"b" + binascii.b2a_base64(packet, newline=False) if type(packet) is Binary else packet for packet in packets
     )
 
 

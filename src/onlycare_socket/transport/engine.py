@@ -1,0 +1,148 @@
+"""Engine.IO sessions of one path, for an application that gets whole messages.
+
+An `EngineServer` knows nothing of Socket.IO. Everything runs on one event loop; what a tick queues for a session
+leaves in one write when the tick ends.
+"""
+
+import asyncio
+import math
+import secrets
+from collections.abc import Callable
+
+from aiohttp import web
+
+from onlycare_socket.transport.counters import Counters
+from onlycare_socket.transport.fallback import AiohttpHall
+from onlycare_socket.transport.handover import PicowsHall
+from onlycare_socket.transport.heartbeat import Wheel, tick_for
+from onlycare_socket.transport.options import ServerOptions
+from onlycare_socket.transport.polling import Polling
+from onlycare_socket.transport.route import Route
+from onlycare_socket.transport.session import SHUTTING_DOWN, Client, Session
+from onlycare_socket.transport.websocket import WebSocket
+from onlycare_socket.wire.engineio import Packet, join_payload, open_packet
+from onlycare_socket.wire.session import Machine, Phase, Timing
+
+SID_BYTES = 15
+"""120 bits of the system's randomness: an id nobody guesses."""
+
+FAREWELLS = 10_000
+"""Closed sessions whose last packets are kept for one more poll. The oldest goes first."""
+
+CLOSE_STEP = 0.05
+"""Seconds between two batches when the closing of all sessions is spread over time."""
+
+
+Welcome = Callable[[Session], Client]
+"""Gives a new session what runs on top of it. What it sends at once follows the open packet."""
+
+
+class EngineServer:
+    """All sessions of one path."""
+
+    def __init__(self, options: ServerOptions, welcome: Welcome) -> None:
+        self.options = options
+        self._welcome = welcome
+        self.counters = Counters()
+        self.sessions: dict[str, Session] = {}
+        self.closing = False
+        """Whether new sessions are refused because the server is stopping."""
+        self.packets_allowed = options.packets_per_window or math.inf
+        self.bytes_allowed = options.bytes_per_window or math.inf
+        self.wheel = Wheel(tick_for(options.ping_interval, options.ping_timeout, options.connect_timeout))
+        hall = PicowsHall if options.websocket_engine == "picows" else AiohttpHall
+        self.hall = hall(options.max_payload, options.max_queued, self.wheel)
+        self.time: Callable[[], float] = _not_started
+        """The loop's clock, in seconds."""
+        self._call_soon: Callable[[Callable[[], None]], object] = _not_started
+        self._timing = Timing(options.ping_interval, options.ping_timeout, options.upgrade_timeout)
+        self._farewells: dict[str, bytes] = {}
+        self._dirty: list[Session] = []
+
+    def attach(self, app: web.Application) -> None:
+        """Answer `options.path` of `app`. Stopping the app closes the sessions, if `close` has not done so."""
+        app.router.add_route("*", self.options.path, Route(self).answer)
+        app.on_startup.append(self._start)
+        app.on_shutdown.append(self._stop)
+
+    @property
+    def full(self) -> bool:
+        """Whether no session can be opened now."""
+        return self.closing or len(self.sessions) >= self.options.max_sessions
+
+    def open(self, address: str, websocket: WebSocket | None) -> tuple[Session, list[Packet]]:
+        """A new session, on this WebSocket or else on polling, and the packets that answer its opening poll."""
+        now = self.time()
+        phase = Phase.POLLING if websocket is None else Phase.WEBSOCKET
+        session = Session(self, secrets.token_urlsafe(SID_BYTES), address, Machine(self._timing, phase, now), now)
+        if websocket is None:
+            session.polling = Polling(session)
+        session.websocket = websocket
+        self.sessions[session.sid] = session
+        self.counters.sessions_opened += 1
+        self.wheel.place(session, session.machine.next_due())
+        options = self.options
+        session.send(
+            open_packet(
+                session.sid,
+                ["websocket"] if websocket is None else [],
+                options.ping_interval,
+                options.ping_timeout,
+                options.max_payload,
+            )
+        )
+        first = session.take_queued() if websocket is None else []
+        session.client = self._welcome(session)
+        return session, first
+
+    def flush_soon(self, session: Session) -> None:
+        """Have `session.flush` called when the work of this tick is done."""
+        self._dirty.append(session)
+        if len(self._dirty) == 1:
+            self._call_soon(self._flush)
+
+    def forget(self, session: Session, reason: str) -> None:
+        """The session has ended."""
+        self.sessions.pop(session.sid, None)
+        self.wheel.remove(session)
+        self.counters.closed[reason] += 1
+
+    def keep_farewell(self, sid: str, packets: list[Packet]) -> None:
+        """Keep the last packets of a closed session for one more poll."""
+        if len(self._farewells) >= FAREWELLS:
+            del self._farewells[next(iter(self._farewells))]
+        self._farewells[sid] = join_payload(packets)
+
+    def take_farewell(self, sid: str) -> bytes | None:
+        """The last payload of a closed session, once."""
+        return self._farewells.pop(sid, None)
+
+    async def close(self, spread: float = 0.0) -> None:
+        """Close every session, evenly over `spread` seconds, and wait until their WebSockets are gone."""
+        self.closing = True
+        sessions = list(self.sessions.values())
+        steps = max(1, math.ceil(spread / CLOSE_STEP))
+        for step in range(steps):
+            for session in sessions[step::steps]:
+                session.close(SHUTTING_DOWN)
+            if step + 1 < steps:
+                await asyncio.sleep(spread / steps)
+        self._flush()
+        await self.hall.empty()
+        self.wheel.stop()
+
+    async def _start(self, app: web.Application) -> None:
+        loop = asyncio.get_running_loop()
+        self.time, self._call_soon = loop.time, loop.call_soon
+
+    async def _stop(self, app: web.Application) -> None:
+        await self.close()
+
+    def _flush(self) -> None:
+        dirty, self._dirty = self._dirty, []
+        for session in dirty:
+            session.flush()
+
+
+def _not_started(*_: object) -> float:
+    raise RuntimeError("the application this server is attached to has not been started")

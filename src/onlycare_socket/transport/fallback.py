@@ -1,0 +1,88 @@
+"""WebSockets by aiohttp alone: slower and larger than picows, and without anything private of a library.
+
+For the day a new version of either library breaks the hand-over (setting `websocket_engine = "aiohttp"`).
+"""
+
+import asyncio
+from collections.abc import Sequence
+
+from aiohttp import WSMsgType, web
+
+from onlycare_socket.transport.heartbeat import Wheel
+from onlycare_socket.transport.websocket import GOING_AWAY, NORMAL, Accept, frames
+from onlycare_socket.wire.engineio import Binary, Packet
+
+CLOSE_LIMIT = 5.0
+"""Seconds to wait for a client's close frame before the connection is dropped."""
+
+
+class AiohttpSocket:
+    """A WebSocket that aiohttp reads. It is written to directly, so that sending needs no await."""
+
+    def __init__(self, response: web.WebSocketResponse, transport: asyncio.Transport, max_queued: int) -> None:
+        self._response = response
+        self._transport = transport
+        self._max_queued = max_queued
+        self.closing: asyncio.Task[bool] | None = None
+        self.overrun = False
+        """Whether it was dropped because its client does not read."""
+
+    def send(self, packets: Sequence[Packet]) -> None:
+        """Write the packets in one go."""
+        if self.closing is not None or self._transport.is_closing():
+            return
+        self._transport.write(frames(packets))
+        if self._transport.get_write_buffer_size() > self._max_queued:
+            self.overrun = True
+            self._transport.abort()
+
+    def close(self, code: int = NORMAL) -> None:
+        """Send a close frame, wait a little for the client's, close."""
+        if self.closing is None:
+            self.closing = asyncio.get_running_loop().create_task(self._response.close(code=code))
+
+    def abort(self) -> None:
+        """Drop the connection at once."""
+        self._transport.abort()
+
+
+class AiohttpHall:
+    """All WebSockets of one endpoint."""
+
+    def __init__(self, max_payload: int, max_queued: int, wheel: Wheel) -> None:
+        self._max_payload = max_payload
+        self._max_queued = max_queued
+        self._live: set[AiohttpSocket] = set()
+
+    async def take(self, request: web.Request, accept: Accept) -> web.StreamResponse:
+        """Serve a checked upgrade request until its WebSocket is gone."""
+        transport = request.transport
+        response = web.WebSocketResponse(
+            timeout=CLOSE_LIMIT, autoping=False, max_msg_size=self._max_payload, compress=False
+        )
+        await response.prepare(request)
+        assert transport is not None
+        transport.set_write_buffer_limits(self._max_queued * 2)
+        socket = AiohttpSocket(response, transport, self._max_queued)
+        self._live.add(socket)
+        receiver = accept(socket)
+        try:
+            async for message in response:
+                if message.type is WSMsgType.TEXT:
+                    receiver.receive(message.data.encode())
+                elif message.type is WSMsgType.BINARY:
+                    receiver.receive(Binary(message.data))
+                elif receiver.spend(len(message.data)) and message.type is WSMsgType.PING:
+                    await response.pong(message.data)
+        finally:
+            self._live.discard(socket)
+            receiver.lost("slow reader" if socket.overrun else "transport close")
+        return response
+
+    async def empty(self) -> None:
+        """Close what is left and wait until all are gone; drop those that stall."""
+        for socket in list(self._live):
+            socket.close(GOING_AWAY)
+        tasks = [socket.closing for socket in self._live if socket.closing is not None]
+        if tasks:
+            await asyncio.wait(tasks, timeout=CLOSE_LIMIT)

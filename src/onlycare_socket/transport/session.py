@@ -1,0 +1,412 @@
+"""One Engine.IO session: the pure machine of `wire.session` with a transport under it and an application above.
+
+Outgoing packets wait in `_out` until the end of the loop's tick; then one write takes them all. On long polling they
+wait there for the next poll, and on the way from polling to WebSocket they simply stay: whichever transport is
+there next takes them, in order.
+"""
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
+
+from onlycare_socket.transport.websocket import GOING_AWAY, NORMAL, WebSocket
+from onlycare_socket.wire.engineio import CLOSE, NOOP, PING, PROBE, PROBE_ANSWER, UPGRADE, Binary, Packet
+from onlycare_socket.wire.session import INBOUND, Due, Happening, Inbound, Machine, Phase
+
+if TYPE_CHECKING:
+    from onlycare_socket.transport.engine import EngineServer
+    from onlycare_socket.transport.polling import Polling
+
+PACKET_OVERHEAD = 48
+"""Bytes a waiting packet costs beside its data, so that many tiny ones are counted for what they are."""
+
+SHUTTING_DOWN = "server shutting down"
+
+Answered = Callable[[bool], None]
+
+
+class Client(Protocol):
+    """What runs on top of one session. Called on the event loop; may not block."""
+
+    def text(self, packet: bytes) -> None:
+        """A text message, with the `4` it begins with."""
+
+    def binary(self, data: bytes) -> None:
+        """A binary message."""
+
+    def alarm(self, now: float) -> None:
+        """The time given to `Session.set_alarm` has come."""
+
+    def closed(self, reason: str) -> None:
+        """The session is over. Comes once."""
+
+
+class Nobody:
+    """The client of a session that is just being made."""
+
+    def text(self, packet: bytes) -> None:
+        """Not heard."""
+
+    def binary(self, data: bytes) -> None:
+        """Not heard."""
+
+    def alarm(self, now: float) -> None:
+        """Nothing was set."""
+
+    def closed(self, reason: str) -> None:
+        """Nothing was begun."""
+
+
+NOBODY = Nobody()
+
+
+class Session:
+    """One client, whatever transport it uses."""
+
+    __slots__ = (
+        "_bytes_left",
+        "_out",
+        "_packets_left",
+        "_probes",
+        "_queued",
+        "_window_end",
+        "address",
+        "alarm_at",
+        "client",
+        "engine",
+        "last_packet",
+        "machine",
+        "packets_in",
+        "polling",
+        "rejected",
+        "sid",
+        "slot",
+        "upgrading",
+        "websocket",
+    )
+
+    def __init__(self, engine: "EngineServer", sid: str, address: str, machine: Machine, now: float) -> None:
+        self.engine = engine
+        self.sid = sid
+        self.address = address
+        self.machine = machine
+        self.websocket: WebSocket | None = None
+        self.upgrading: WebSocket | None = None
+        self.polling: Polling | None = None
+        self.client: Client = NOBODY
+        """What runs on top: set by the engine before the first packet."""
+        self.alarm_at = math.inf
+        """When the client wants its `alarm` called; set it with `set_alarm`."""
+        self.last_packet = now
+        """Loop time of the newest packet of any kind from the client."""
+        self.packets_in = 0
+        self.rejected = False
+        """Whether the session was ended because of what the client did."""
+        self.slot = -1
+        self._out: list[Packet] = []
+        self._queued = 0
+        self._probes: list[tuple[float, Answered]] | None = None
+        self._window_end = now + engine.options.window
+        self._packets_left = engine.packets_allowed
+        self._bytes_left = engine.bytes_allowed
+
+    @property
+    def closed(self) -> bool:
+        """Whether the session is over."""
+        return self.machine.phase is Phase.CLOSED
+
+    @property
+    def transport(self) -> str:
+        """`websocket` or `polling`, as it is now."""
+        return "polling" if self.websocket is None else "websocket"
+
+    # To the client.
+
+    def send(self, packet: Packet) -> None:
+        """Queue a packet; it leaves at the end of this tick, or with the next poll."""
+        if self.machine.phase is Phase.CLOSED:
+            return
+        out = self._out
+        out.append(packet)
+        if len(out) == 1:
+            self.engine.flush_soon(self)
+        if self.polling is not None:
+            self._queued += len(packet) + PACKET_OVERHEAD
+            if self._queued > self.engine.options.max_queued:
+                self._out = []
+                self.close("slow reader")
+
+    def flush(self) -> None:
+        """Hand what is queued to the transport, if it can take it now."""
+        out = self._out
+        if not out:
+            return
+        if self.websocket is not None:
+            self._count_out(out)
+            self._out = []
+            self.websocket.send(out)
+        elif self.polling is not None:
+            self.polling.flush()
+
+    def take_queued(self) -> list[Packet]:
+        """What is queued, for a poll that carries it away."""
+        out, self._out, self._queued = self._out, [], 0
+        self._count_out(out)
+        return out
+
+    def probe(self, timeout: float, done: Answered) -> None:
+        """Find out whether the client is really there.
+
+        `done(True)` when any packet of it arrives first; `done(False)` after `timeout` seconds or when the session
+        closes. Sends a ping, unless one is outstanding already: then its pong counts.
+        """
+        if self.closed:
+            done(False)
+            return
+        now = self.engine.time()
+        if self._probes is None:
+            self._probes = []
+        self._probes.append((now + timeout, done))
+        self._ping(now)
+        self._reschedule()
+
+    def close(self, reason: str = "server close") -> None:
+        """End the session from this side: what is queued leaves first, then the transport closes.
+
+        A client between two polls gets the rest, and the close, with its next poll.
+        """
+        self._end(reason, CLOSE, keep_for_next_poll=True)
+
+    # From the client. A session is the `Receiver` of its WebSocket.
+
+    def receive(self, packet: Packet) -> None:
+        """One packet of the client, on whatever transport."""
+        if not self.spend(len(packet)):
+            return
+        self.packets_in += 1
+        if self._probes is not None:
+            self._answer_probes(True)
+        if type(packet) is Binary:
+            self.client.binary(packet)
+            return
+        kind = INBOUND.get(packet[:1])
+        if kind is Inbound.MESSAGE:
+            self.client.text(packet)
+        elif kind is Inbound.PONG:
+            self.machine.pong(self.last_packet)
+            self._reschedule()
+        elif kind is Inbound.CLOSE:
+            self._end("transport close", NOOP)
+        elif kind is None:
+            self.reject("parse error")
+
+    def spend(self, size: int) -> bool:
+        """Count something of the client against its budget; False when that closed the session, or it was closed."""
+        if self.machine.phase is Phase.CLOSED:
+            return False
+        engine = self.engine
+        engine.counters.packets_in += 1
+        engine.counters.bytes_in += size
+        now = self.last_packet = engine.time()
+        if now >= self._window_end:
+            self._window_end = now + engine.options.window
+            self._packets_left = engine.packets_allowed
+            self._bytes_left = engine.bytes_allowed
+        self._packets_left -= 1
+        self._bytes_left -= size
+        if self._packets_left < 0 or self._bytes_left < 0:
+            self.reject("packet budget")
+            return False
+        return True
+
+    def reject(self, reason: str) -> None:
+        """End the session because of what the client did; it gets no second chance to poll."""
+        self.rejected = True
+        self._end(reason, CLOSE)
+
+    def lost(self, reason: str) -> None:
+        """The transport is gone. No effect on a session that has ended already."""
+        if self.closed:
+            return
+        self.websocket = None
+        self._out = []
+        self._end(reason, CLOSE)
+
+    # The way from polling to WebSocket.
+
+    def begin_upgrade(self, websocket: WebSocket) -> bool:
+        """Whether this WebSocket may try to take over; if not, the caller closes it."""
+        if not self.machine.step(Happening.SOCKET_OPENED, self.engine.time()):
+            return False
+        self.upgrading = websocket
+        self._reschedule()
+        return True
+
+    def probed(self, websocket: WebSocket) -> None:
+        """The client asks whether packets come through. The open poll ends, so that the client can stop polling."""
+        self.machine.step(Happening.PROBE, self.engine.time())
+        websocket.send([PROBE_ANSWER])
+        if self.polling is not None:
+            self.polling.release()
+
+    def complete_upgrade(self, websocket: WebSocket) -> bool:
+        """The client has stopped polling: the WebSocket takes over. False when it never probed."""
+        if not self.machine.step(Happening.UPGRADE, self.engine.time()):
+            return False
+        polling, self.polling, self.upgrading = self.polling, None, None
+        self.websocket = websocket
+        self._queued = 0
+        if polling is not None:
+            polling.retire()
+        self.engine.counters.upgrades += 1
+        self.flush()
+        return True
+
+    def upgrade_lost(self) -> None:
+        """The WebSocket that tried to take over is gone; polling goes on."""
+        self.upgrading = None
+        self.machine.step(Happening.SOCKET_LOST, self.engine.time())
+
+    # Time.
+
+    def set_alarm(self, when: float) -> None:
+        """Have the client's `alarm` called at loop time `when`; `math.inf` for never."""
+        self.alarm_at = when
+        self.engine.wheel.place(self, when)
+
+    def due(self, now: float) -> float:
+        """Do what the wheel's time asks for."""
+        if self.closed:
+            return math.inf
+        while (due := self.machine.tick(now)) is not None:
+            if due is Due.PING:
+                self.send(PING)
+            elif due is Due.PING_TIMEOUT:
+                self._end("ping timeout", CLOSE, abort=True)
+                return math.inf
+            elif self.upgrading is not None:
+                self.upgrading.close()
+        if self._probes is not None:
+            self._expire_probes(now)
+        if self.alarm_at <= now:
+            self.alarm_at = math.inf
+            self.client.alarm(now)
+        return math.inf if self.closed else self._next_due()
+
+    def _next_due(self) -> float:
+        first = min(self.machine.next_due(), self.alarm_at)
+        return first if self._probes is None else min(first, *(limit for limit, _ in self._probes))
+
+    def _reschedule(self) -> None:
+        if not self.closed:
+            self.engine.wheel.place(self, self._next_due())
+
+    # Inside.
+
+    def _ping(self, now: float) -> None:
+        if self.machine.begin_ping(now):
+            self.send(PING)
+
+    def _answer_probes(self, there: bool) -> None:
+        probes, self._probes = self._probes, None
+        for _, done in probes or ():
+            done(there)
+
+    def _expire_probes(self, now: float) -> None:
+        probes, self._probes = self._probes or [], None
+        waiting = [probe for probe in probes if probe[0] > now]
+        if waiting:
+            self._probes = waiting
+        for limit, done in probes:
+            if limit <= now:
+                done(False)
+
+    def _count_out(self, out: list[Packet]) -> None:
+        counters = self.engine.counters
+        counters.packets_out += len(out)
+        for packet in out:
+            counters.bytes_out += len(packet)
+
+    def _end(self, reason: str, last: Packet, *, keep_for_next_poll: bool = False, abort: bool = False) -> None:
+        """Close once: tell the client in its transport's way, then what runs on top."""
+        if not self.machine.step(Happening.CLOSE, self.engine.time()):
+            return
+        self.engine.forget(self, reason)
+        if self.upgrading is not None:
+            self.upgrading.close()
+            self.upgrading = None
+        if self.websocket is not None:
+            self._end_websocket(reason, abort)
+        elif self.polling is not None:
+            self._end_polling(last, keep_for_next_poll)
+        self._out = []
+        self._answer_probes(False)
+        self.client.closed(reason)
+
+    def _end_websocket(self, reason: str, abort: bool) -> None:
+        websocket, self.websocket = self.websocket, None
+        assert websocket is not None
+        if abort:
+            websocket.abort()
+            return
+        if self._out:
+            self._count_out(self._out)
+            websocket.send(self._out)
+        websocket.close(GOING_AWAY if reason == SHUTTING_DOWN else NORMAL)
+
+    def _end_polling(self, last: Packet, keep_for_next_poll: bool) -> None:
+        polling, self.polling = self.polling, None
+        assert polling is not None
+        if polling.waiting:
+            polling.answer([*self.take_queued(), last])
+        elif keep_for_next_poll:
+            self.engine.keep_farewell(self.sid, [*self.take_queued(), last])
+
+
+class Upgrade:
+    """Receives for a WebSocket that wants to take over a polling session, until it has."""
+
+    __slots__ = ("session", "switched", "websocket")
+
+    def __init__(self, session: Session, websocket: WebSocket) -> None:
+        self.session = session
+        self.websocket = websocket
+        self.switched = False
+
+    def receive(self, packet: Packet) -> None:
+        """`2probe` and then `5`; after that everything goes to the session."""
+        if self.switched:
+            self.session.receive(packet)
+        elif not self.session.spend(len(packet)):
+            return
+        elif packet == PROBE:
+            self.session.probed(self.websocket)
+        elif packet == UPGRADE and self.session.complete_upgrade(self.websocket):
+            self.switched = True
+        else:
+            self.websocket.close()
+
+    def spend(self, size: int) -> bool:
+        """Frames that are no messages count for the session."""
+        return self.session.spend(size)
+
+    def lost(self, reason: str) -> None:
+        """Before the switch the session goes on without this WebSocket, after it the session is over."""
+        if self.switched:
+            self.session.lost(reason)
+        else:
+            self.session.upgrade_lost()
+
+
+class Unwelcome:
+    """Receives for a WebSocket that came too late: its session has a WebSocket, or is getting one."""
+
+    def receive(self, packet: Packet) -> None:
+        """What it says is not heard."""
+
+    def spend(self, size: int) -> bool:
+        """Nothing is counted, nothing answered."""
+        return False
+
+    def lost(self, reason: str) -> None:
+        """Nobody misses it."""
