@@ -19,7 +19,7 @@ _NUMBERS_HIDDEN_TOO = re.compile(r"phone|passw|secret")
 _SECRET_TEXTS = re.compile(
     r"(?P<sanctum>\b\d{1,20}\|[A-Za-z0-9]{8,})"
     r"|(?P<jwt>\beyJ[\w-]{4,}\.[\w-]+\.[\w-]*)"
-    r"|(?P<bearer>(?i:\b(?:bearer|basic)\s+)[^\s\"',]{4,})"
+    r"|(?P<bearer>(?i:\b(?:bearer\s+(?=\S{4})|basic\s+(?=\S{10})))[^\s\"',]+)"
     r"|(?P<pair>(?i:\b[\w-]*(?:token|secret|password|passwd|api_?key)[\"']?\s*[=:]\s*[\"']?)[^\s\"'&,;}]+)"
     r"|(?P<login>(?<=://)[^\s/@:]*:[^\s/@]+(?=@))"
 )

@@ -2,8 +2,10 @@
 
 import os
 import select
+import sys
 import threading
 
+_STDERR = 2
 _PIECE = 4096
 """Bytes written at once. A pipe that polls as writable takes this many without waiting (pipe(7), PIPE_BUF)."""
 
@@ -23,6 +25,8 @@ class Stderr:
         self._torn = False
         self.lost = 0
         """Lines dropped since the start."""
+        if fd == _STDERR and sys.stderr is None:
+            fd = -1  # closed before Python started: the number belongs by now to a socket, perhaps to a client's
         try:
             self.is_terminal = os.isatty(fd)
             os.fstat(fd)
