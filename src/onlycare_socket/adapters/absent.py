@@ -1,36 +1,32 @@
-"""What stands in for outside systems that a deployment does not use."""
-
-from collections import Counter
+"""What stands in for outside systems that this deployment does not have."""
 
 from onlycare_socket.calls.call import Call
 from onlycare_socket.calls.effects import Report
 from onlycare_socket.calls.ids import DeviceId
 
 
-class NoPush:
-    """This server sends no pushes. `backend_pushes`: the backend does, inside its own initiate."""
+class AbsentPush:
+    """The `Push` of a server that pushes nothing itself.
 
-    def __init__(self, *, backend_pushes: bool) -> None:
-        self._backend_pushes = backend_pushes
+    `can_wake` says whether the backend does: the OnlyCare backend pushes inside its own initiate.
+    """
 
-    @property
-    def can_wake(self) -> bool:
-        """Whether anybody pushes."""
-        return self._backend_pushes
+    def __init__(self, *, can_wake: bool) -> None:
+        self.can_wake = can_wake
 
     def wake(self, call: Call, device: DeviceId | None) -> None:
-        """Sends nothing."""
+        """Does nothing: the caller was told to rely on the backend's push."""
 
     def cancel(self, call: Call) -> None:
-        """Sends nothing."""
+        """Does nothing: there is nothing to take back."""
 
 
-class NoBackend:
-    """Nobody is told how calls went; `reports` counts what there was to tell, by kind."""
+class AbsentBackend:
+    """The `Backend` of a server that has none to report to. `unheard` counts what was not said."""
 
     def __init__(self) -> None:
-        self.reports: Counter[str] = Counter()
+        self.unheard = 0
 
     def report(self, report: Report) -> None:
-        """Counts a report."""
-        self.reports[report.kind.value] += 1
+        """Counts the report."""
+        self.unheard += 1

@@ -1,0 +1,301 @@
+"""The composition root: the one place that names concrete adapters.
+
+Everything starts in the order written in `Application.start`, and stops in reverse. The port is opened last and
+closed first: who can connect finds everything there.
+"""
+
+import asyncio
+import gc
+import os
+import signal
+import threading
+from collections.abc import Callable
+
+import structlog
+import uvloop
+
+from onlycare_socket import __version__
+from onlycare_socket.adapters.absent import AbsentBackend, AbsentPush
+from onlycare_socket.adapters.local import LocalSockets
+from onlycare_socket.adapters.memory import MemoryCallLog, MemoryCallStore
+from onlycare_socket.calls.draft import Terms
+from onlycare_socket.clock import Clock, SystemClock
+from onlycare_socket.config import Settings
+from onlycare_socket.connecting import Entrance
+from onlycare_socket.http_api import Access, Condition, HttpApi
+from onlycare_socket.instruments import Sources, show
+from onlycare_socket.limits import ConnectBudget, EventBudget, FailedAuthDelay
+from onlycare_socket.metrics import Metrics
+from onlycare_socket.ports import Authenticator
+from onlycare_socket.presence import Presence
+from onlycare_socket.pulse import GcPauses, Pulse
+from onlycare_socket.socket_api import SocketApi
+from onlycare_socket.switchboard import Switchboard
+from onlycare_socket.transport.listener import Listener
+from onlycare_socket.transport.options import ServerOptions
+from onlycare_socket.transport.server import SocketServer
+
+STOP_SLACK = 2.5
+"""Seconds that stopping may take beside the spread of the closing of connections."""
+GC_THRESHOLDS = (100_000, 20, 50)
+"""Few and short pauses: almost nothing here makes cycles (design section 2)."""
+
+log = structlog.get_logger("onlycare_socket")
+
+
+class Application:
+    """A whole server, built by `build`. `port` is the real one once it has started."""
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        listener: Listener,
+        server: SocketServer,
+        entrance: Entrance,
+        condition: Condition,
+        authenticator: Authenticator,
+        pulse: Pulse,
+        gc_pauses: GcPauses,
+    ) -> None:
+        self._settings = settings
+        self._listener = listener
+        self._server = server
+        self._entrance = entrance
+        self._condition = condition
+        self._authenticator = authenticator
+        self._gc_pauses = gc_pauses
+        self.pulse = pulse
+
+    @property
+    def port(self) -> int:
+        """The port that is listened on."""
+        return self._listener.port
+
+    async def start(self) -> None:
+        """Opens for clients. Raises OSError when the port cannot be had, and then has stopped all it started."""
+        self._gc_pauses.start()
+        await self._authenticator.start()
+        self.pulse.start()
+        try:
+            await self._listener.start()
+        except OSError:
+            await self._stop_all_but_the_port()
+            raise
+        log.info("listening", address=self._address(), auth=self._settings.auth, version=__version__)
+
+    async def stop(self) -> None:
+        """Closes every connection without a word that would keep clients from coming back, then everything else."""
+        self._condition.draining = True
+        self._entrance.closed = True
+        await self._listener.stop(self._settings.drain_spread if self._server.sessions else 0.0)
+        await self._stop_all_but_the_port()
+
+    async def _stop_all_but_the_port(self) -> None:
+        self.pulse.stop()
+        await self._authenticator.stop()
+        self._gc_pauses.stop()
+
+    def _address(self) -> str:
+        host = self._settings.host
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+
+def build(settings: Settings, *, clock: Clock | None = None, authenticator: Authenticator | None = None) -> Application:
+    """Returns a server that has not started yet. Tests pass a clock that they set, and an authenticator of theirs."""
+    clock = clock or SystemClock()
+    authenticator = authenticator or _authenticator(settings)
+    store = MemoryCallStore(clock, settings.ended_calls)
+    calls = MemoryCallLog(store)
+    sockets = LocalSockets(clock)
+    switchboard = Switchboard(
+        store=store,
+        log=calls,
+        sockets=sockets,
+        push=AbsentPush(can_wake=settings.auth == "laravel"),
+        backend=AbsentBackend(),
+        terms=_terms(settings),
+        clock=clock,
+        agora_app_id=settings.agora_app_id,
+    )
+    presence = Presence(sockets=sockets, scope=settings.presence_scope, limit=settings.presence_all_limit, clock=clock)
+    budget = EventBudget(settings.rate_limit)
+    entrance = Entrance(
+        authenticator=authenticator,
+        sockets=sockets,
+        switchboard=switchboard,
+        presence=presence,
+        budget=ConnectBudget(settings.trusted_proxies),
+        clock=clock,
+    )
+    api = SocketApi(
+        switchboard=switchboard,
+        store=store,
+        log=calls,
+        sockets=sockets,
+        presence=presence,
+        budget=budget,
+        clock=clock,
+    )
+    server = SocketServer(_options(settings))
+    entrance.open(server.namespace())
+    api.register(server.namespace())
+
+    access = Access(_secrets(settings), open_on_loopback=settings.api_open_on_loopback)
+    condition = Condition(clock.monotonic())
+    metrics = Metrics()
+    http = HttpApi(
+        access=access,
+        condition=condition,
+        switchboard=switchboard,
+        store=store,
+        log=calls,
+        sockets=sockets,
+        authenticator=authenticator,
+        clock=clock,
+        metrics=metrics.page,
+        test_page=settings.test_client,
+    ).application()
+    server.attach(http)
+    pulse = Pulse([switchboard.sweep, presence.sweep])
+    gc_pauses = GcPauses()
+    show(
+        metrics,
+        Sources(
+            server=server,
+            sockets=sockets,
+            log=calls,
+            switchboard=switchboard,
+            api=api,
+            entrance=entrance,
+            presence=presence,
+            budget=budget,
+            authenticator=authenticator,
+            access=access,
+            pulse=pulse,
+            gc=gc_pauses,
+        ),
+    )
+    return Application(
+        settings=settings,
+        listener=Listener(http, settings.host, settings.port, sockets=server),
+        server=server,
+        entrance=entrance,
+        condition=condition,
+        authenticator=authenticator,
+        pulse=pulse,
+        gc_pauses=gc_pauses,
+    )
+
+
+def _authenticator(settings: Settings) -> Authenticator:
+    """Imports what is used and nothing else: a process is smaller for it."""
+    if settings.auth == "laravel":
+        from onlycare_socket.adapters.laravel import LaravelAuthenticator
+
+        failed = FailedAuthDelay(settings.trusted_proxies)
+        return LaravelAuthenticator(settings.laravel_api_url or "", failed_auth=failed)
+    if settings.auth == "jwt":
+        from onlycare_socket.adapters.jwt import JwtAuthenticator
+
+        return JwtAuthenticator(
+            secret=settings.jwt_secret,
+            public_key=settings.jwt_public_key,
+            issuer=settings.jwt_issuer,
+            audience=settings.jwt_audience,
+        )
+    from onlycare_socket.adapters.static import StaticAuthenticator
+
+    return StaticAuthenticator()
+
+
+def _terms(settings: Settings) -> Terms:
+    return Terms(
+        ring_timeout=round(settings.ring_timeout * 1000),
+        caller_grace=round(settings.caller_grace * 1000),
+        call_grace=round(settings.call_grace * 1000),
+        max_duration=round(settings.max_call_duration * 1000),
+    )
+
+
+def _options(settings: Settings) -> ServerOptions:
+    origins = (*settings.allowed_origins, "null") if settings.dev else settings.allowed_origins
+    return ServerOptions(
+        ping_interval=settings.ping_interval,
+        ping_timeout=settings.ping_timeout,
+        max_payload=settings.max_payload,
+        connect_timeout=settings.connect_timeout,
+        allowed_origins=origins,
+        trusted_proxies=settings.trusted_proxies,
+        websocket_engine=settings.websocket_engine,
+    )
+
+
+def _secrets(settings: Settings) -> tuple[str, ...]:
+    """Returns the secrets that open what needs one: none when one of them is not a proper one (fail closed)."""
+    return () if settings.api_secret_problem else settings.laravel_api_secret
+
+
+# ---------------------------------------------------------------- the process
+
+
+def serve(settings: Settings) -> int:
+    """Serves until SIGTERM or SIGINT, and returns the exit code. Raises OSError when the port cannot be had.
+
+    A second signal ends the process on the spot, and so does a stop that takes too long.
+    """
+    ending = Ending(settings.drain_spread + STOP_SLACK)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(build, settings, ending))
+    ending.over()
+    return 0
+
+
+async def _serve(make: Callable[[Settings], Application], settings: Settings, ending: "Ending") -> None:
+    application = make(settings)
+    await application.start()
+    _tune_gc()
+    await ending.asked_for()
+    log.info("stopping")
+    await application.stop()
+    log.info("stopped")
+
+
+def _tune_gc() -> None:
+    """Keeps the collector away from what lives for ever."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
+
+
+class Ending:
+    """How the process ends: orderly at the first signal, at once at the second, and never later than it must."""
+
+    def __init__(self, most: float) -> None:
+        """`most` is the seconds that an orderly end may take."""
+        self._most = most
+        self._asked: asyncio.Event | None = None
+        self._overdue: threading.Timer | None = None
+
+    async def asked_for(self) -> None:
+        """Returns when a signal has asked for the end."""
+        loop = asyncio.get_running_loop()
+        self._asked = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._signalled, number)
+        await self._asked.wait()
+
+    def over(self) -> None:
+        """The orderly end has come about in time."""
+        if self._overdue is not None:
+            self._overdue.cancel()
+
+    def _signalled(self, number: int) -> None:
+        assert self._asked is not None
+        if self._asked.is_set():
+            os._exit(128 + number)
+        self._asked.set()
+        # A thread, since what hangs may be the loop itself, or another thread that its end waits for.
+        self._overdue = threading.Timer(self._most, os._exit, (0,))
+        self._overdue.daemon = True
+        self._overdue.start()
