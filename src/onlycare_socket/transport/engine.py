@@ -13,21 +13,20 @@ from aiohttp import web
 
 from onlycare_socket.transport.counters import Counters
 from onlycare_socket.transport.fallback import AiohttpHall
-from onlycare_socket.transport.handover import PicowsHall
+from onlycare_socket.transport.farewell import Farewells
 from onlycare_socket.transport.heartbeat import Wheel, tick_for
+from onlycare_socket.transport.layer import Client
 from onlycare_socket.transport.options import ServerOptions
+from onlycare_socket.transport.picowssocket import PicowsHall
 from onlycare_socket.transport.polling import Polling
 from onlycare_socket.transport.route import Route
-from onlycare_socket.transport.session import SHUTTING_DOWN, Client, Session
+from onlycare_socket.transport.session import SHUTTING_DOWN, Session
 from onlycare_socket.transport.websocket import WebSocket
 from onlycare_socket.wire.engineio import Packet, join_payload, open_packet
 from onlycare_socket.wire.session import Machine, Phase, Timing
 
 SID_BYTES = 15
 """120 bits of the system's randomness: an id nobody guesses."""
-
-FAREWELLS = 10_000
-"""Closed sessions whose last packets are kept for one more poll. The oldest goes first."""
 
 CLOSE_STEP = 0.05
 """Seconds between two batches when the closing of all sessions is spread over time."""
@@ -56,7 +55,7 @@ class EngineServer:
         """The loop's clock, in seconds."""
         self._call_soon: Callable[[Callable[[], None]], object] = _not_started
         self._timing = Timing(options.ping_interval, options.ping_timeout, options.upgrade_timeout)
-        self._farewells: dict[str, bytes] = {}
+        self._farewells = Farewells(self.wheel)
         self._dirty: list[Session] = []
 
     def attach(self, app: web.Application) -> None:
@@ -109,13 +108,11 @@ class EngineServer:
 
     def keep_farewell(self, sid: str, packets: list[Packet]) -> None:
         """Keep the last packets of a closed session for one more poll."""
-        if len(self._farewells) >= FAREWELLS:
-            del self._farewells[next(iter(self._farewells))]
-        self._farewells[sid] = join_payload(packets)
+        self._farewells.keep(sid, join_payload(packets), self.time())
 
     def take_farewell(self, sid: str) -> bytes | None:
         """The last payload of a closed session, once."""
-        return self._farewells.pop(sid, None)
+        return self._farewells.take(sid)
 
     async def close(self, spread: float = 0.0) -> None:
         """Close every session, evenly over `spread` seconds, and wait until their WebSockets are gone."""

@@ -23,7 +23,7 @@ class AiohttpSocket:
         self._response = response
         self._transport = transport
         self._max_queued = max_queued
-        self.closing: asyncio.Task[bool] | None = None
+        self.closing: asyncio.Task[None] | None = None
         self.overrun = False
         """Whether it was dropped because its client does not read."""
 
@@ -39,11 +39,20 @@ class AiohttpSocket:
     def close(self, code: int = NORMAL) -> None:
         """Send a close frame, wait a little for the client's, close."""
         if self.closing is None:
-            self.closing = asyncio.get_running_loop().create_task(self._response.close(code=code))
+            self.closing = asyncio.get_running_loop().create_task(self._finish(code))
 
     def abort(self) -> None:
         """Drop the connection at once."""
         self._transport.abort()
+
+    async def _finish(self, code: int) -> None:
+        try:
+            async with asyncio.timeout(CLOSE_LIMIT):
+                await self._response.close(code=code)
+        except (TimeoutError, ConnectionError):
+            pass
+        finally:
+            self._transport.abort()
 
 
 class AiohttpHall:
@@ -58,7 +67,10 @@ class AiohttpHall:
         """Serve a checked upgrade request until its WebSocket is gone."""
         transport = request.transport
         response = web.WebSocketResponse(
-            timeout=CLOSE_LIMIT, autoping=False, max_msg_size=self._max_payload, compress=False
+            timeout=CLOSE_LIMIT,
+            autoping=False,
+            max_msg_size=self._max_payload + 1,  # aiohttp refuses its limit itself
+            compress=False,
         )
         await response.prepare(request)
         assert transport is not None
@@ -72,7 +84,7 @@ class AiohttpHall:
                     receiver.receive(message.data.encode())
                 elif message.type is WSMsgType.BINARY:
                     receiver.receive(Binary(message.data))
-                elif receiver.spend(len(message.data)) and message.type is WSMsgType.PING:
+                elif message.type is WSMsgType.PING and receiver.spend(len(message.data)):
                     await response.pong(message.data)
         finally:
             self._live.discard(socket)

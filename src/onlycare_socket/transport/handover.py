@@ -1,27 +1,17 @@
 """Gives a WebSocket upgrade that aiohttp has parsed to picows, on the same connection.
 
 aiohttp reads every request head, so that pipelining, keep-alive and early frames stay in order; then the connection
-changes hands for good. This uses what neither library promises: `PRIVATE_AIOHTTP` and picows' `WSProtocol`. Both are
-pinned exactly and a test fails on any other version; `websocket_engine = "aiohttp"` is the way out.
-
-picows parses and masks frames. The rest of RFC 6455 is done here: reserved bits, fragments and their order, UTF-8,
-close codes, the answer to a close, size limits, and connections that do not finish closing.
+changes hands for good. This uses what neither library promises: `PRIVATE_AIOHTTP` and picows' `WSProtocol`. Both
+libraries are pinned exactly and a test fails on any other version; `websocket_engine = "aiohttp"` is the way out.
 """
 
 import asyncio
-import math
-from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
 import structlog
 from aiohttp import web
-from picows import WSAutoPingStrategy, WSFrame, WSListener, WSMsgType, WSTransport
+from picows import WSAutoPingStrategy, WSListener
 from picows.picows import WSProtocol  # type: ignore[attr-defined]  # not public
-
-from onlycare_socket.transport import websocket
-from onlycare_socket.transport.heartbeat import Wheel
-from onlycare_socket.transport.websocket import Accept, Receiver
-from onlycare_socket.wire.engineio import Binary, Packet, is_text
 
 log = structlog.get_logger("onlycare_socket.transport")
 
@@ -30,16 +20,6 @@ PRIVATE_AIOHTTP = ("set_parser", "transport", "connection_lost", "_payload_parse
 
 READ_BUFFER = 2048
 """Bytes. picows grows it as needed and never shrinks it, so it starts at the least that is allowed."""
-
-CLOSE_LIMIT = 5.0
-"""Seconds a connection may take to finish closing before it is aborted."""
-
-EMPTY_LIMIT = 2.0
-"""Seconds all connections together may take when the server stops."""
-
-TEXT, BINARY, CONTINUATION = WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.CONTINUATION
-PING, CLOSE = WSMsgType.PING, WSMsgType.CLOSE
-DATA_FRAMES = (TEXT, BINARY, CONTINUATION)
 
 
 class QuietLog:
@@ -95,248 +75,44 @@ class HandedOver(web.StreamResponse):
         """Write no end."""
 
 
-class PicowsSocket(WSListener):
-    """A WebSocket whose frames picows parses."""
+def hand_over(request: web.Request, listener: WSListener, max_frame: int, quiet: QuietLog) -> web.StreamResponse:
+    """Answer a checked upgrade request by picows. There must be no await between this and the handler's return.
 
-    __slots__ = ("accept", "closed", "fragments", "fragments_kind", "fragments_size", "hall", "out", "receiver", "wire")
-
-    def __init__(self, hall: "PicowsHall", accept: Accept) -> None:
-        self.hall = hall
-        self.accept: Accept | None = accept
-        self.receiver: Receiver | None = None
-        self.wire: WSTransport | None = None
-        self.out: asyncio.Transport | None = None
-        self.closed = True
-        self.fragments: list[bytes] | None = None
-        self.fragments_kind = TEXT
-        self.fragments_size = 0
-
-    # What a session calls.
-
-    def send(self, packets: Sequence[Packet]) -> None:
-        """Write the packets in one system call where the kernel takes them."""
-        if self.closed:
-            return
-        assert self.wire is not None
-        assert self.out is not None
-        if len(packets) == 1:
-            packet = packets[0]
-            self.wire.send(BINARY if type(packet) is Binary else TEXT, packet)
-        else:
-            self.out.write(websocket.frames(packets))
-
-    def close(self, code: int = websocket.NORMAL) -> None:
-        """Send a close frame and close the connection behind it."""
-        if self.closed:
-            return
-        assert self.wire is not None
-        assert self.out is not None
-        self.closed = True
-        self.hall.closing(self)
-        self.wire.send_close(code)  # type: ignore[arg-type]  # takes any number
-        self.out.close()
-
-    def abort(self) -> None:
-        """Drop the connection at once."""
-        self.closed = True
-        if self.out is not None:
-            self.out.abort()
-
-    # What picows calls.
-
-    def on_ws_connected(self, transport: WSTransport) -> None:
-        """The upgrade is answered."""
-        assert self.accept is not None
-        self.wire, self.out, self.closed = transport, transport.underlying_transport, False
-        _drop_headers(transport)
-        limit = self.hall.max_queued
-        self.out.set_write_buffer_limits(limit, limit // 4)  # uvloop's own low mark is 16 bytes
-        self.hall.opened(self)
-        accept, self.accept = self.accept, None
-        self.receiver = accept(self)
-
-    def on_ws_disconnected(self, transport: WSTransport) -> None:
-        """The connection is gone."""
-        receiver, self.receiver = self.receiver, None
-        self.closed, self.wire, self.out, self.fragments = True, None, None, None
-        self.hall.live.discard(self)
-        self.hall.stuck.pop(self, None)
-        if receiver is not None:
-            receiver.lost("transport close")
-
-    def pause_writing(self) -> None:
-        """More is waiting than a client that reads ever lets wait."""
-        self.closed = True
-        if self.receiver is not None:
-            receiver, self.receiver = self.receiver, None
-            receiver.lost("slow reader")
-        self.abort()
-
-    def resume_writing(self) -> None:
-        """Happens only while the connection is being dropped."""
-
-    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
-        """One frame, in order."""
-        if self.closed:
-            return
-        kind = frame.msg_type
-        if frame.rsv1 or frame.rsv2 or frame.rsv3:
-            self.close(websocket.PROTOCOL_ERROR)
-        elif kind == TEXT and frame.fin and self.fragments is None:
-            self._whole(TEXT, frame.get_payload_as_bytes())
-        elif kind in DATA_FRAMES:
-            self._fragment(kind, frame)
-        elif kind == CLOSE:
-            self.close(_answer(frame))
-        else:
-            self._control(transport, kind, frame)
-
-    def _fragment(self, kind: WSMsgType, frame: WSFrame) -> None:
-        if (kind == CONTINUATION) != (self.fragments is not None):
-            self.close(websocket.PROTOCOL_ERROR)
-            return
-        if self.fragments is None:
-            if frame.fin:
-                self._whole(kind, frame.get_payload_as_bytes())
-                return
-            self.fragments, self.fragments_kind, self.fragments_size = [], kind, 0
-        self.fragments_size += frame.payload_size
-        if self.fragments_size > self.hall.max_payload or len(self.fragments) >= websocket.MAX_FRAGMENTS:
-            self.close(websocket.TOO_BIG)
-            return
-        self.fragments.append(frame.get_payload_as_bytes())
-        if frame.fin:
-            whole, self.fragments = b"".join(self.fragments), None
-            self._whole(self.fragments_kind, whole)
-
-    def _whole(self, kind: WSMsgType, data: bytes) -> None:
-        assert self.receiver is not None
-        if kind == BINARY:
-            self.receiver.receive(Binary(data))
-        elif is_text(data):
-            self.receiver.receive(data)
-        else:
-            self.close(websocket.BAD_TEXT)
-
-    def _control(self, transport: WSTransport, kind: WSMsgType, frame: WSFrame) -> None:
-        if self.receiver is not None and self.receiver.spend(frame.payload_size) and kind == PING:
-            transport.send_pong(frame.get_payload_as_bytes())
-
-
-def _drop_headers(transport: WSTransport) -> None:
-    """Free what picows would keep as long as the connection lives."""
-    parsed: tuple[Any, Any] = (transport.request, transport.response)
-    for half in parsed:
-        half.headers = None
-
-
-def _answer(frame: WSFrame) -> int:
-    """The code to answer a client's close frame with. picows has refused most codes nobody may send."""
-    code = cast(int, frame.get_close_code()) if frame.payload_size else websocket.NORMAL
-    return websocket.PROTOCOL_ERROR if code in (0, 1005, 1006) or code >= 5000 else code
-
-
-class PicowsHall:
-    """All WebSockets of one endpoint: hands them over, and drops those that do not finish closing."""
-
-    def __init__(self, max_payload: int, max_queued: int, wheel: Wheel) -> None:
-        self.max_payload = max_payload
-        self.max_queued = max_queued
-        self.live: set[PicowsSocket] = set()
-        self.stuck: dict[PicowsSocket, float] = {}
-        self.slot = -1
-        self._wheel = wheel
-        self._log = QuietLog()
-        self._failures_seen = 0
-
-    def take(self, request: web.Request, accept: Accept) -> web.StreamResponse:
-        """Answer a checked upgrade request by picows. There must be no await between this and the handler's return.
-
-        The address and all else of the request must have been read before: afterwards it has no connection.
-        """
-        transport = request.transport
-        if transport is None or transport.is_closing():
-            return HandedOver()
-        key = request.headers["Sec-WebSocket-Key"]
-        early = EarlyBytes()
-        http = request.protocol
-        http.set_parser(early)  # type: ignore[arg-type]
-        http.transport = None  # so that aiohttp neither writes nor closes
-        socket = PicowsSocket(self, accept)
-        try:
-            self._switch(transport, http, socket, key, early)
-        except BaseException:
-            transport.abort()
-            raise
+    The address and all else of the request must have been read before: afterwards it has no connection. Whatever
+    goes wrong aborts the connection.
+    """
+    transport = request.transport
+    if transport is None or transport.is_closing():
         return HandedOver()
-
-    def opened(self, socket: PicowsSocket) -> None:
-        """Watch over `socket` from now on."""
-        self.live.add(socket)
-        self._wheel.place(self, self._time() + CLOSE_LIMIT)
-
-    def closing(self, socket: PicowsSocket) -> None:
-        """See to it that `socket` is gone soon."""
-        limit = self._time() + CLOSE_LIMIT
-        self.stuck.setdefault(socket, limit)
-        self._wheel.place(self, limit)
-
-    def due(self, now: float) -> float:
-        """Abort what has been closing for too long. Asked every few seconds while there is any WebSocket."""
-        self._find_failures()
-        for socket, limit in list(self.stuck.items()):
-            if limit <= now:
-                del self.stuck[socket]
-                socket.abort()
-        return now + CLOSE_LIMIT if self.live else math.inf
-
-    async def empty(self) -> None:
-        """Close what is left and wait until all are gone; drop those that stall."""
-        for socket in list(self.live):
-            socket.close(websocket.GOING_AWAY)
-        end = self._time() + EMPTY_LIMIT
-        while self.live and self._time() < end:  # noqa: ASYNC110 - only when the process stops
-            await asyncio.sleep(0.01)
-        for socket in list(self.live):
-            socket.abort()
-        await asyncio.sleep(0)  # lets the connections report that they are gone
-
-    def _time(self) -> float:
-        return asyncio.get_running_loop().time()
-
-    def _find_failures(self) -> None:
-        """Find the connections that picows is closing by itself."""
-        if self._failures_seen == self._log.failures:
-            return
-        self._failures_seen = self._log.failures
-        for socket in list(self.live):
-            if socket.wire is not None and socket.wire.is_close_frame_sent:
-                self.closing(socket)
-
-    def _switch(
-        self,
-        transport: asyncio.Transport,
-        http: web.RequestHandler,
-        socket: PicowsSocket,
-        key: str,
-        early: EarlyBytes,
-    ) -> None:
+    early = EarlyBytes()
+    http = request.protocol
+    http.set_parser(early)  # type: ignore[arg-type]
+    http.transport = None  # so that aiohttp neither writes nor closes
+    try:
         protocol = WSProtocol(
-            None, None, False, lambda _: socket, self._log, True,
+            None, None, False, lambda _: listener, quiet, True,
             None,  # no handshake timer: the head is here
-            False, 0, 0, WSAutoPingStrategy.PING_WHEN_IDLE, False,  # pings are answered here
-            self.max_payload, None, READ_BUFFER,
+            False, 0, 0, WSAutoPingStrategy.PING_WHEN_IDLE, False,  # the listener answers pings
+            max_frame, None, READ_BUFFER,
         )  # fmt: skip
         transport.set_protocol(asyncio.Protocol())  # else uvloop keeps aiohttp's handler alive: 2 KB a connection
         transport.set_protocol(protocol)
         http.connection_lost(None)  # as if the client had left; its task ends after HandedOver
         transport.resume_reading()  # aiohttp pauses when much came early
         protocol.connection_made(transport)
-        head = (
-            b"GET / HTTP/1.1\r\nUpgrade: websocket\r\nConnection: upgrade\r\nSec-WebSocket-Version: 13\r\n"
-            b"Sec-WebSocket-Key: %b\r\n\r\n" % key.encode()
-        )
-        _feed(protocol, head + early.data)
+        _feed(protocol, _head(request.headers["Sec-WebSocket-Key"]) + early.data)
+    except BaseException:
+        transport.abort()
+        raise
+    return HandedOver()
+
+
+def _head(key: str) -> bytes:
+    """The least that picows takes for an upgrade request."""
+    return (
+        b"GET / HTTP/1.1\r\nUpgrade: websocket\r\nConnection: upgrade\r\nSec-WebSocket-Version: 13\r\n"
+        b"Sec-WebSocket-Key: %b\r\n\r\n" % key.encode()
+    )
 
 
 def _feed(protocol: Any, data: bytes) -> None:

@@ -10,7 +10,8 @@ from aiohttp import web
 from onlycare_socket.transport.address import client_address
 from onlycare_socket.transport.origins import Origins
 from onlycare_socket.transport.polling import Polling, Refused
-from onlycare_socket.transport.session import Session, Unwelcome, Upgrade
+from onlycare_socket.transport.session import Session
+from onlycare_socket.transport.upgrade import Unwelcome, Upgrade
 from onlycare_socket.transport.websocket import Receiver, WebSocket
 from onlycare_socket.wire.engineio import PROTOCOL_VERSION, Refusal, join_payload
 

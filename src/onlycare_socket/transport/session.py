@@ -7,15 +7,20 @@ there next takes them, in order.
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
+import structlog
+
+from onlycare_socket.transport.layer import NOBODY, Client
 from onlycare_socket.transport.websocket import GOING_AWAY, NORMAL, WebSocket
-from onlycare_socket.wire.engineio import CLOSE, NOOP, PING, PROBE, PROBE_ANSWER, UPGRADE, Binary, Packet
+from onlycare_socket.wire.engineio import CLOSE, NOOP, PING, PROBE_ANSWER, Binary, Packet
 from onlycare_socket.wire.session import INBOUND, Due, Happening, Inbound, Machine, Phase
 
 if TYPE_CHECKING:
     from onlycare_socket.transport.engine import EngineServer
     from onlycare_socket.transport.polling import Polling
+
+log = structlog.get_logger("onlycare_socket.transport")
 
 PACKET_OVERHEAD = 48
 """Bytes a waiting packet costs beside its data, so that many tiny ones are counted for what they are."""
@@ -23,41 +28,6 @@ PACKET_OVERHEAD = 48
 SHUTTING_DOWN = "server shutting down"
 
 Answered = Callable[[bool], None]
-
-
-class Client(Protocol):
-    """What runs on top of one session. Called on the event loop; may not block."""
-
-    def text(self, packet: bytes) -> None:
-        """A text message, with the `4` it begins with."""
-
-    def binary(self, data: bytes) -> None:
-        """A binary message."""
-
-    def alarm(self, now: float) -> None:
-        """The time given to `Session.set_alarm` has come."""
-
-    def closed(self, reason: str) -> None:
-        """The session is over. Comes once."""
-
-
-class Nobody:
-    """The client of a session that is just being made."""
-
-    def text(self, packet: bytes) -> None:
-        """Not heard."""
-
-    def binary(self, data: bytes) -> None:
-        """Not heard."""
-
-    def alarm(self, now: float) -> None:
-        """Nothing was set."""
-
-    def closed(self, reason: str) -> None:
-        """Nothing was begun."""
-
-
-NOBODY = Nobody()
 
 
 class Session:
@@ -134,7 +104,7 @@ class Session:
             self._queued += len(packet) + PACKET_OVERHEAD
             if self._queued > self.engine.options.max_queued:
                 self._out = []
-                self.close("slow reader")
+                self.reject("slow reader")
 
     def flush(self) -> None:
         """Hand what is queued to the transport, if it can take it now."""
@@ -221,8 +191,10 @@ class Session:
 
     def reject(self, reason: str) -> None:
         """End the session because of what the client did; it gets no second chance to poll."""
-        self.rejected = True
-        self._end(reason, CLOSE)
+        if not self.closed:
+            self.rejected = True
+            log.info("client rejected", reason=reason, address=self.address)
+            self._end(reason, CLOSE)
 
     def lost(self, reason: str) -> None:
         """The transport is gone. No effect on a session that has ended already."""
@@ -361,52 +333,3 @@ class Session:
             polling.answer([*self.take_queued(), last])
         elif keep_for_next_poll:
             self.engine.keep_farewell(self.sid, [*self.take_queued(), last])
-
-
-class Upgrade:
-    """Receives for a WebSocket that wants to take over a polling session, until it has."""
-
-    __slots__ = ("session", "switched", "websocket")
-
-    def __init__(self, session: Session, websocket: WebSocket) -> None:
-        self.session = session
-        self.websocket = websocket
-        self.switched = False
-
-    def receive(self, packet: Packet) -> None:
-        """`2probe` and then `5`; after that everything goes to the session."""
-        if self.switched:
-            self.session.receive(packet)
-        elif not self.session.spend(len(packet)):
-            return
-        elif packet == PROBE:
-            self.session.probed(self.websocket)
-        elif packet == UPGRADE and self.session.complete_upgrade(self.websocket):
-            self.switched = True
-        else:
-            self.websocket.close()
-
-    def spend(self, size: int) -> bool:
-        """Frames that are no messages count for the session."""
-        return self.session.spend(size)
-
-    def lost(self, reason: str) -> None:
-        """Before the switch the session goes on without this WebSocket, after it the session is over."""
-        if self.switched:
-            self.session.lost(reason)
-        else:
-            self.session.upgrade_lost()
-
-
-class Unwelcome:
-    """Receives for a WebSocket that came too late: its session has a WebSocket, or is getting one."""
-
-    def receive(self, packet: Packet) -> None:
-        """What it says is not heard."""
-
-    def spend(self, size: int) -> bool:
-        """Nothing is counted, nothing answered."""
-        return False
-
-    def lost(self, reason: str) -> None:
-        """Nobody misses it."""

@@ -4,6 +4,7 @@ In the JSON each attachment is `{"_placeholder":true,"num":0}`; the data follows
 Every announced attachment must be named exactly once, so that nothing can be multiplied by naming it twice.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 from onlycare_socket.wire.socketio import (
@@ -14,6 +15,9 @@ from onlycare_socket.wire.socketio import (
     parse_arguments,
     to_json,
 )
+
+_PLAIN = frozenset({str, int, float, bool, type(None)})
+"""What most arguments are made of, and what holds nothing."""
 
 
 class Assembly:
@@ -76,13 +80,16 @@ def binary_packet(
 
 def holds_bytes(value: object) -> bool:
     """Whether there are bytes to send as attachments. Looks into lists, tuples and dicts, not into Structs."""
-    if isinstance(value, bytes | bytearray | memoryview):
-        return True
-    if isinstance(value, dict):
-        return any(holds_bytes(item) for item in value.values())
-    if isinstance(value, list | tuple):
-        return any(holds_bytes(item) for item in value)
-    return False
+    kind = type(value)
+    if kind in _PLAIN:
+        return False
+    if kind is dict:
+        items: Iterable[object] = value.values()  # type: ignore[attr-defined]
+    elif kind is list or kind is tuple:
+        items = value  # type: ignore[assignment]
+    else:
+        return isinstance(value, bytes | bytearray | memoryview)
+    return any(type(item) not in _PLAIN and holds_bytes(item) for item in items)
 
 
 def _removed(value: object, attachments: list[bytes]) -> object:
