@@ -91,11 +91,13 @@ class LaravelAuthenticator:
         """
         self.counters = AuthCounters()
         self._patience = patience or Patience()
-        self._failed_auth = failed_auth or FailedAuthDelay()
+        self._failed_auth = FailedAuthDelay() if failed_auth is None else failed_auth
         self._observe = observe
         self._clock = clock
         self._chance = chance
-        self._users = UsersMe(api_url, request_timeout=self._patience.request, connections=self._patience.concurrent)
+        self._users = UsersMe(
+            api_url, request_timeout=self._patience.request, connections=self._patience.concurrent + 1
+        )
         self._verdicts = Verdicts(clock)
         self._breaker = Breaker(clock, failures=self._patience.breaker_failures, open_for=self._patience.breaker_open)
         self._watch = LaravelWatch(self._users.url, clock)
