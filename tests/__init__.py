@@ -1,0 +1,1 @@
+"""The tests; those that need more than Python have a mark each (see pyproject.toml)."""

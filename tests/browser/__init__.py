@@ -1,0 +1,1 @@
+"""The browser phone in a real Chromium against a really started server."""
