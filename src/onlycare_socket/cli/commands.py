@@ -90,11 +90,11 @@ def call(
         timeout=timeout,
     )
     steps: list[Step] = []
-    call_id = make_call(plan, steps.append if json else _say_step)
+    call_id = make_call(plan, lambda step: _take_down(step, steps, aloud=not json))
     if json:
         show.as_json({"success": True, "callId": call_id, "steps": [to_builtins(step) for step in steps]})
     else:
-        print(f"OK: call {call_id} went as planned ({outcome}, {transport})")
+        print(f"OK: {_in_short(steps)} (call {call_id})")
 
 
 @app.command()
@@ -172,6 +172,15 @@ def _api(url: str | None, env_file: str) -> ServerApi:
     return ServerApi(server_url(url, env_file), env_file)
 
 
-def _say_step(step: Step) -> None:
-    line = Text.assemble((f"{step.ms:9.2f} ms  ", "bold"), (f"{step.who:<9} ", "cyan"), step.what)
-    Console(highlight=False, soft_wrap=True).print(line)
+def _take_down(step: Step, steps: list[Step], *, aloud: bool) -> None:
+    steps.append(step)
+    if aloud:
+        line = Text.assemble((f"{step.ms:9.2f} ms  ", "bold"), (f"{step.who:<9} ", "cyan"), step.what)
+        Console(highlight=False, soft_wrap=True).print(line)
+
+
+def _in_short(steps: list[Step]) -> str:
+    """Returns the times that matter to people: until it rang, and until the other side knew how it was answered."""
+    words = {"got call:incoming": "it rang", "got call:accepted": "accepted", "got call:rejected": "rejected"}
+    words |= {"got call:cancelled": "cancelled", "got call:ended": "ended"}
+    return ", ".join(f"{words[step.what]} after {step.ms:g} ms" for step in steps if step.what in words)

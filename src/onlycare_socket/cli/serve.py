@@ -3,6 +3,7 @@
 import argparse
 import errno
 import os
+import socket
 import sys
 
 from onlycare_socket import logs
@@ -46,12 +47,13 @@ def run_server(arguments: list[str]) -> int:
     settings, warnings = load(os.environ, given.env_file, dev=given.dev, host=given.host, port=given.port)
     logs.configure(settings.log_level, settings.log_format)
     _warn(settings, warnings)
-    if settings.dev:
-        print(_what_to_try(settings), flush=True)
-
-    from onlycare_socket.app import serve
-
     try:
+        if settings.dev and settings.port:
+            _try_port(settings)
+            print(_what_to_try(settings), flush=True)
+
+        from onlycare_socket.app import serve
+
         return serve(settings)
     except OSError as error:
         raise _cannot_listen(error, settings) from None
@@ -62,7 +64,15 @@ def _warn(settings: Settings, warnings: list[str]) -> None:
     for warning in warnings:
         log.warning(warning)
     if problem := settings.api_secret_problem:
-        log.warning("/api and /metrics are closed", problem=problem, remedy="openssl rand -hex 32")
+        log.warning(f"{problem}, so /api and /metrics stay closed; make a secret with: openssl rand -hex 32")
+
+
+def _try_port(settings: Settings) -> None:
+    """Raises OSError when the port cannot be had, so that nobody is told to try what is not there."""
+    family, kind, _, _, address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0]
+    with socket.socket(family, kind) as probe:  # bound and never listening: no client can meet it
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(address)
 
 
 def _cannot_listen(error: OSError, settings: Settings) -> Exception:

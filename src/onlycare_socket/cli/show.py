@@ -58,21 +58,18 @@ def timeline(answer: dict[str, Any]) -> None:
     steps = answer["steps"]
     for step in steps:
         who = " ".join(str(step[key]) for key in ("by", "device") if step.get(key))
+        told = _value("told", step.get("told", []))
         table.add_row(
             Text(_time(step["at"])),
             Text(f"{step['at'] - steps[0]['at']} ms", justify="right"),
             Text(str(step["what"]), style="bold"),
-            Text(who),
+            Text("" if told else who),
             Text(str(step.get("channel", ""))),
-            Text(_told(step.get("told"))),
+            Text(f"{who} {told}" if told else ""),
             Text(_value("detail", step.get("detail", ""))),
         )
     summary = answer.get("summary")
     _print(table, f"Call {answer['callId']}" + (f": {_value('summary', summary)}" if summary else ""))
-
-
-def _told(told: object) -> str:
-    return ", ".join(_value("told", one) for one in told) if isinstance(told, list) else _value("told", told or "")
 
 
 def _table(*headings: str) -> Table:

@@ -30,7 +30,7 @@ class VirtualPhone:
         self._refusal: dict[str, Any] | None = None
         self._heard: list[tuple[float, str, Any]] = []
         self._news = asyncio.Event()
-        self._client = socketio.AsyncClient(reconnection=False)
+        self._client = socketio.AsyncClient(reconnection=False, handle_sigint=False)
         self._client.on("connect_error", self._on_refused)
         self._client.on("disconnect", lambda *_reason: self._hear("disconnect", {"callId": self._call_id}))
         self._client.on("*", self._hear)
@@ -114,4 +114,4 @@ def _refusal(ack: object) -> str:
 def _reason(error: Exception, within: float) -> str:
     if isinstance(error, TimeoutError):
         return f"nothing happened within {within:g} s"
-    return str(error) or type(error).__name__
+    return str(error).partition(" ssl:")[0] or type(error).__name__  # aiohttp goes on with details of its own

@@ -45,9 +45,9 @@ def load(
     dotenv, warnings = _read_dotenv(dotenv_path)
     warnings += [*_unknown(dotenv, str(dotenv_path)), *_near_misses(environ)]
     sources: _Sources = [
-        ("the command line", {"HOST": host or "", "PORT": port or ""}),
-        ("the environment", environ),
-        (str(dotenv_path), dotenv),
+        ("on the command line", {"HOST": host or "", "PORT": port or ""}),
+        ("in the environment", environ),
+        (f"in {dotenv_path}", dotenv),
     ]
     try:
         settings = _complete(_given(FIELDS, sources), dev)
@@ -67,7 +67,7 @@ def look_up(
     """
     dotenv, _ = _read_dotenv(dotenv_path)
     fields = [_BY_VARIABLE[name.upper()] for name in names]
-    return _given(fields, [("the environment", environ), (str(dotenv_path), dotenv)])
+    return _given(fields, [("in the environment", environ), (f"in {dotenv_path}", dotenv)])
 
 
 def is_loopback(host: str) -> bool:
@@ -118,7 +118,7 @@ def _read(field: Field, sources: _Sources) -> Any:
 def _complaint(field: Field, text: str, error: str, source: str) -> str:
     shown = "" if field.secret else f"={text if text.isprintable() else repr(text)}"
     default = f"; the default is {field.default_text()}" if field.default_text() else ""
-    return f"{field.variable}{shown[:80]}: {error}{default} (set in {source})"
+    return f"{field.variable}{shown[:80]}: {error}{default} (set {source})"
 
 
 def _complete(given: dict[str, Any], dev: bool) -> Settings:
