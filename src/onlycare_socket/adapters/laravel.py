@@ -279,7 +279,8 @@ class LaravelAuthenticator:
     # The start-up check ------------------------------------------------------------------------------------------
 
     async def _check_until_answered(self) -> None:
-        """Asks without a token until Laravel has answered anything that makes sense, once a minute."""
+        """Asks without a token until Laravel has answered anything that makes sense."""
+        self._watch.checked(await self._users.ask(None))
         while self._watch.state != "ok":
-            self._watch.checked(await self._users.ask(None))
             await asyncio.sleep(self._patience.check_again)
+            self._watch.checked(await self._users.ask(None))

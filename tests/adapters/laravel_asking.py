@@ -1,0 +1,71 @@
+"""How the tests put their questions to an authenticator that asks a stand-in for Laravel."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from onlycare_socket.adapters.laravel import LaravelAuthenticator, Patience
+from onlycare_socket.calls.ids import UserId
+from onlycare_socket.ports import Identity, Verdict
+
+from .laravel_stand_in import Laravel
+
+TOKEN = "17|SECRETtokenOfAsha"
+OTHER = "18|SECRETtokenOfBina"
+PHONE = "203.0.113.7"
+ASHA = Identity(user=UserId("5"), id="5", name="Name of 5", gender="FEMALE")
+
+IMPATIENT = Patience(wait=0.12, pause=0.01, longest_pause=0.02)
+"""For tests in which nothing ever comes."""
+STEADY = Patience(wait=20.0, request=20.0, pause=0.01, longest_pause=0.02)
+"""For tests in which something comes in the end, however slow the machine."""
+
+
+class Clock:
+    """Real time, which a test can move on."""
+
+    def __init__(self) -> None:
+        self.ahead = 0.0
+
+    def __call__(self) -> float:
+        return time.monotonic() + self.ahead
+
+
+@asynccontextmanager
+async def asking(
+    laravel: Laravel, patience: Patience = STEADY, clock: Callable[[], float] = time.monotonic, **more: Any
+) -> AsyncIterator[LaravelAuthenticator]:
+    authenticator = LaravelAuthenticator(more.pop("url", laravel.url), patience=patience, clock=clock, **more)
+    await authenticator.start()
+    try:
+        yield authenticator
+    finally:
+        await authenticator.stop()
+
+
+def begin(
+    authenticator: LaravelAuthenticator, token: str = TOKEN, user_id: str = "5", address: str = PHONE
+) -> asyncio.Future[Verdict]:
+    told: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
+    authenticator.verify(token, user_id, address, told.set_result)  # a second call would raise InvalidStateError
+    return told
+
+
+async def ask(
+    authenticator: LaravelAuthenticator, token: str = TOKEN, user_id: str = "5", address: str = PHONE
+) -> Verdict:
+    return await asyncio.wait_for(begin(authenticator, token, user_id, address), 30)
+
+
+async def until(true: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not true():  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+
+
+async def turns(count: int = 20) -> None:
+    """Lets the loop run on a little."""
+    for _ in range(count):
+        await asyncio.sleep(0)
