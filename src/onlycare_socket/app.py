@@ -55,6 +55,7 @@ class Application:
         entrance: Entrance,
         condition: Condition,
         authenticator: Authenticator,
+        switchboard: Switchboard,
         pulse: Pulse,
         gc_pauses: GcPauses,
     ) -> None:
@@ -65,6 +66,8 @@ class Application:
         self._condition = condition
         self._authenticator = authenticator
         self._gc_pauses = gc_pauses
+        self._stopped = False
+        self.switchboard = switchboard
         self.pulse = pulse
 
     @property
@@ -84,10 +87,22 @@ class Application:
             raise
         log.info("listening", address=self._address(), auth=self._settings.auth, version=__version__)
 
-    async def stop(self) -> None:
-        """Closes every connection without a word that would keep clients from coming back, then everything else."""
+    @property
+    def sessions(self) -> int:
+        """Open Engine.IO sessions."""
+        return self._server.sessions
+
+    def drain(self) -> None:
+        """Lets nobody in any more; who is here stays."""
         self._condition.draining = True
         self._entrance.closed = True
+
+    async def stop(self) -> None:
+        """Closes every connection without a word that would keep clients from coming back, then everything else."""
+        if self._stopped:
+            return
+        self._stopped = True
+        self.drain()
         await self._listener.stop(self._settings.drain_spread if self._server.sessions else 0.0)
         await self._stop_all_but_the_port()
 
@@ -183,6 +198,7 @@ def build(settings: Settings, *, clock: Clock | None = None, authenticator: Auth
         entrance=entrance,
         condition=condition,
         authenticator=authenticator,
+        switchboard=switchboard,
         pulse=pulse,
         gc_pauses=gc_pauses,
     )

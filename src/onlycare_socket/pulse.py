@@ -69,13 +69,18 @@ class Pulse:
         now = loop.time()
         self.lag.observe(max(0.0, now - due))
         self._plan(loop, max(due + TICK, now))
-        for beat in self._beats:
-            self._run(beat, now)
+        self.beat()
 
-    def _run(self, beat: Callable[[], None], now: float) -> None:
+    def beat(self) -> None:
+        """Does now what is to be done at every tick."""
+        for beat in self._beats:
+            self._run(beat)
+
+    def _run(self, beat: Callable[[], None]) -> None:
         try:
             beat()
         except Exception:
+            now = time.monotonic()
             if now >= self._quiet_until:
                 self._quiet_until = now + _QUIET
                 log.exception("a regular task failed; it is tried again at the next tick")

@@ -1,0 +1,55 @@
+"""What tests share: production's event loop, and servers inside the test's own process."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, MutableMapping
+from typing import Any, Protocol
+
+import pytest
+import structlog
+import uvloop
+
+from onlycare_socket.ports import Authenticator
+
+from .in_process import InProcess
+
+LoopFactory = Callable[[], asyncio.AbstractEventLoop]
+
+
+class Start(Protocol):
+    """Starts a server with these settings; it is stopped when the test ends."""
+
+    def __call__(self, authenticator: Authenticator | None = None, **settings: Any) -> Awaitable[InProcess]: ...
+
+
+def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> Mapping[str, LoopFactory]:
+    """The loop that the server runs on."""
+    return {"uvloop": uvloop.new_event_loop}
+
+
+@pytest.fixture
+def log_lines() -> Iterator[list[MutableMapping[str, Any]]]:
+    """What is logged during the test."""
+    with structlog.testing.capture_logs() as lines:
+        yield lines
+
+
+@pytest.fixture
+async def start(log_lines: list[MutableMapping[str, Any]]) -> AsyncIterator[Start]:
+    """Starts servers; at the end of the test none may have logged a traceback."""
+    servers: list[InProcess] = []
+
+    async def start(authenticator: Authenticator | None = None, **settings: Any) -> InProcess:
+        server = await InProcess.start(authenticator, **settings)
+        servers.append(server)
+        return server
+
+    yield start
+    for server in servers:
+        await server.stop()
+    assert not [line for line in log_lines if line.get("exc_info")], log_lines
+
+
+@pytest.fixture
+async def server(start: Start) -> InProcess:
+    """A server with the usual settings."""
+    return await start()
