@@ -135,4 +135,4 @@ def test_links_in_the_readme_lead_somewhere() -> None:
 
 def test_the_readme_names_only_make_targets_that_exist() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    assert set(re.findall(r"`?make ([a-z-]+)", (ROOT / "README.md").read_text())) - targets - {"and"} == set()
+    assert set(re.findall(r"(?:`|^)make ([a-z-]+)", (ROOT / "README.md").read_text(), re.MULTILINE)) <= targets
