@@ -17,7 +17,7 @@ from onlycare_socket.calls.effects import Report
 from onlycare_socket.calls.ids import CallId, DeviceId, UserId
 
 
-class StoreUnavailable(Struct, frozen=True):
+class StoreUnavailable(Struct, frozen=True, gc=False):
     """The store could not keep its promise: nothing was changed."""
 
     reason: str
@@ -31,7 +31,7 @@ class CallStore(Protocol):
         call: CallId | None,
         users: tuple[UserId, ...],
         decide: Decide,
-        done: Callable[[Decision | StoreUnavailable], None],
+        done: Callable[[Decision | StoreUnavailable], object],
     ) -> None:
         """Decides on what is there now, makes it durable, then calls `done` exactly once.
 
@@ -74,7 +74,7 @@ class Directory(Protocol):
         """The devices of a user that have a live socket."""
 
 
-class Delivery(Struct, frozen=True, kw_only=True):
+class Delivery(Struct, frozen=True, kw_only=True, gc=False):
     """Packets for some devices of one user, encoded once; written to the newest live socket of each.
 
     `what` names what a device will have been told (`call:incoming`, `call:accepted`, `call:ended`, or another

@@ -49,6 +49,7 @@ from onlycare_socket.presence import MAX_WATCHED, Presence, TooManyWatches
 from onlycare_socket.socket_payloads import initiate_problem, misfit, readable_call, refusal, sync_row, written_call_id
 from onlycare_socket.switchboard import Switchboard
 from onlycare_socket.transport.namespace import Namespace, Socket
+from onlycare_socket.wire.socketio import ack_packet
 
 MAX_SYNC: Final = 20
 """Calls in the answer of `call:sync`."""
@@ -71,7 +72,7 @@ class Answer:
         self.given = True
         self._results[_result(reply)] += 1
         if self._ack_id is not None:
-            self._socket.ack(self._ack_id, reply)
+            self._socket.send(ack_packet(self._ack_id, reply))
 
 
 def _result(reply: Reply) -> str:

@@ -38,7 +38,7 @@ from onlycare_socket.calls.commands import (
 )
 from onlycare_socket.calls.decision import Decision, View
 from onlycare_socket.calls.draft import Terms
-from onlycare_socket.calls.effects import Ack, Effect, Ring, Tell, Unpush, Wake
+from onlycare_socket.calls.effects import Ack, Effect, Report, Ring, Tell, Unpush, Wake
 from onlycare_socket.calls.errors import CallError, Internal, Unavailable
 from onlycare_socket.calls.ids import CallId, DeviceId, UserId, canonical_call
 from onlycare_socket.calls.messages import Incoming, Reply
@@ -90,55 +90,51 @@ class Switchboard:
 
     def command(self, command: UserCommand, answer: Answer) -> None:
         """Takes a command of a user; `answer` is called once, before the events that the command causes."""
+        call = canonical_call(command.call_id)
         users = (command.user, command.receiver) if isinstance(command, Dial) else ()
-        self._run(canonical_call(command.call_id), users, command, lambda reply, _: answer(reply), ack_first=True)
-
-    def word(self, command: BackendCommand | OperatorEnded, answer: WordAnswer) -> None:
-        """Takes a word of the backend or the operator; `answer` says last whether a live socket was told."""
-        users: tuple[UserId, ...] = ()
-        if isinstance(command, BackendAccepted):
-            users = tuple(user for user in (command.caller, command.receiver) if user is not None)
-        self._run(canonical_call(command.call_id), users, command, answer, ack_first=False)
-
-    def _run(
-        self, call: CallId, users: tuple[UserId, ...], command: Command, answer: WordAnswer, *, ack_first: bool
-    ) -> None:
-        written = getattr(command, "call_id", "")
         self._store.transact(
             call,
             users,
             partial(self._decide, call, command),
-            partial(self._decided, written, answer, ack_first),
+            partial(self._decided, command.call_id, answer),
         )
+
+    def word(self, command: BackendCommand | OperatorEnded, answer: WordAnswer) -> None:
+        """Takes a word of the backend or the operator; `answer` says last whether a live socket was told."""
+        call = canonical_call(command.call_id)
+        users: tuple[UserId, ...] = ()
+        if isinstance(command, BackendAccepted):
+            users = tuple(user for user in (command.caller, command.receiver) if user is not None)
+
+        def decided(decision: Decision | StoreUnavailable) -> None:
+            replies: list[Reply] = []
+            emitted = self._decided(command.call_id, replies.append, decision)
+            answer(replies[0], emitted)
+
+        self._store.transact(call, users, partial(self._decide, call, command), decided)
 
     def _decide(self, call: CallId | None, command: Command, view: View) -> Decision:
         """Runs the rules. A fault in them changes nothing, and the sender learns that it was ours."""
         try:
-            return decide(self._terms, call, command)(view)
+            return decide(self._terms, call, command, view)
         except Exception:
             log.exception("decision failed", call=call, command=type(command).__name__)
             return Decision(effects=(Ack(_refusal(Internal, getattr(command, "call_id", ""))),))
 
-    def _decided(
-        self, written: str, answer: WordAnswer, ack_first: bool, decision: Decision | StoreUnavailable
-    ) -> None:
+    def _decided(self, written: str, answer: Answer, decision: Decision | StoreUnavailable) -> bool:
+        """Carries out a decision; True if it reached a live socket that counts."""
         if isinstance(decision, StoreUnavailable):
             self.counts["store_unavailable"] += 1
-            answer(_refusal(Unavailable, written), False)
-            return
+            answer(_refusal(Unavailable, written))
+            return False
         self._count(decision)
-        emitted, held = False, None
+        emitted = False
         for effect in decision.effects:
             if isinstance(effect, Ack):
-                reply = self._reply(effect)
-                if ack_first:
-                    answer(reply, False)
-                else:
-                    held = reply
-            else:
-                emitted = self._perform(effect) or emitted
-        if held is not None:
-            answer(held, emitted)
+                answer(self._reply(effect))
+            elif self._perform(effect):
+                emitted = True
+        return emitted
 
     def _notice(self, call: CallId | None, users: tuple[UserId, ...], command: Command) -> None:
         """Runs what the server itself noticed; nobody waits for an answer."""
@@ -169,15 +165,15 @@ class Switchboard:
         """Carries out one effect; True if it reached a live socket that counts."""
         if isinstance(effect, Tell):
             return self._tell(effect) and effect.counts
-        if isinstance(effect, Ring):
+        if isinstance(effect, Report):
+            self._backend.report(effect)
+        elif isinstance(effect, Unpush):
+            self._push.cancel(effect.call)
+        elif isinstance(effect, Ring):
             self._ring(effect)
         elif isinstance(effect, Wake):
             self.counts["silent_phones"] += 1
             self._push.wake(effect.call, effect.device)
-        elif isinstance(effect, Unpush):
-            self._push.cancel(effect.call)
-        elif not isinstance(effect, Ack):
-            self._backend.report(effect)
         return False
 
     def _tell(self, tell: Tell) -> bool:
@@ -190,7 +186,7 @@ class Switchboard:
                 devices=devices,
                 call=tell.call,
                 what=tell.events[-1].name,
-                packets=tuple(event_packet(event.name, event) for event in tell.events),
+                packets=tuple([event_packet(event.name, event) for event in tell.events]),
                 rung_only=tell.rung_only,
             )
         )
@@ -200,7 +196,7 @@ class Switchboard:
         here = self._sockets.devices(tell.user)
         if tell.device is not None and (tell.device in here or not tell.else_all):
             here = (tell.device,) if tell.device in here else ()
-        return tuple(device for device in here if device not in tell.but)
+        return tuple([device for device in here if device not in tell.but] if tell.but else here)
 
     def _ring(self, ring: Ring) -> None:
         call = ring.call
@@ -239,7 +235,7 @@ class Switchboard:
             self.counts["rung_by_socket"] += len(connections)
             for connection in connections:
                 self._see_if_there(delivery.call, connection)
-        devices = tuple(connection.device for connection in connections)
+        devices = tuple([connection.device for connection in connections])
         self._notice(delivery.call, (), Told(user=delivery.user, devices=devices, what=delivery.what))
 
     def _see_if_there(self, call: CallId, connection: Connection) -> None:

@@ -5,10 +5,11 @@ them, `MAX_STEPS` steps a call, `RECENT` calls a user, `EARLY_PER_USER` remember
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
 
 from onlycare_socket.adapters.timers import Timers
-from onlycare_socket.calls.call import Call, DeadlineKind, Early, Step
+from onlycare_socket.calls.call import Call, DeadlineKind, Early, State, Step
 from onlycare_socket.calls.decision import Decide, Decision, View
 from onlycare_socket.calls.ids import CallId, UserId
 from onlycare_socket.clock import Clock
@@ -21,7 +22,9 @@ MAX_STEPS = 200
 RECENT = 20
 EARLY_PER_USER = 20
 
-_Waiting = tuple[CallId | None, tuple[UserId, ...], Decide, Callable[[Decision | StoreUnavailable], None]]
+NOBODY_LIVE: Mapping[UserId, Call] = MappingProxyType({})
+
+_Waiting = tuple[CallId | None, tuple[UserId, ...], Decide, Callable[[Decision | StoreUnavailable], object]]
 
 
 class MemoryCallStore:
@@ -49,14 +52,15 @@ class MemoryCallStore:
         call: CallId | None,
         users: tuple[UserId, ...],
         decide: Decide,
-        done: Callable[[Decision | StoreUnavailable], None],
+        done: Callable[[Decision | StoreUnavailable], object],
     ) -> None:
         """Decides now, or behind the transaction in whose `done` this was begun."""
-        self._waiting.append((call, users, decide, done))
         if self._deciding:
+            self._waiting.append((call, users, decide, done))
             return
         self._deciding = True
         try:
+            self._transact(call, users, decide, done)
             while self._waiting:
                 self._transact(*self._waiting.popleft())
         finally:
@@ -103,20 +107,17 @@ class MemoryCallStore:
         call: CallId | None,
         users: tuple[UserId, ...],
         decide: Decide,
-        done: Callable[[Decision | StoreUnavailable], None],
+        done: Callable[[Decision | StoreUnavailable], object],
     ) -> None:
-        live = {user: self._calls[self._live[user]] for user in users if user in self._live}
-        view = View(
-            now=self._clock.wall(),
-            call=self._calls.get(call) if call is not None else None,
-            live=live,
-            early=self._early.of(call),
-        )
-        decision = decide(view)
+        calls = self._calls
+        live = {user: calls[self._live[user]] for user in users if user in self._live} if users else NOBODY_LIVE
+        known = calls.get(call) if call is not None else None
+        early = self._early.of(call) if known is None else ()
+        decision = decide(View(self._clock.wall(), known, live, early))
         for changed in decision.calls:
             self._keep(changed)
-        for early in decision.early:
-            self._early.keep(early)
+        for kept in decision.early:
+            self._early.keep(kept)
         for id_, step in decision.steps:
             steps = self._steps.get(id_)
             if steps is not None and len(steps) < MAX_STEPS:
@@ -128,11 +129,11 @@ class MemoryCallStore:
         self._calls[call.id] = call
         if before is None:
             self._register(call)
-        if before is None or tuple(before.deadlines()) != tuple(call.deadlines()):
-            self._timers.set(call, self._clock.wall(), self._clock.monotonic())
-        if call.live:
-            return
-        if before is None or before.live:
+        if call.state is not State.ENDED:
+            if before is None or not call.same_deadlines(before):
+                self._timers.set(call, self._clock.wall(), self._clock.monotonic())
+        elif before is None or before.state is not State.ENDED:
+            self._timers.drop(call.id)
             self._end(call)
 
     def _register(self, call: Call) -> None:

@@ -30,9 +30,10 @@ class Timers:
 
     def set(self, call: Call, wall: Millis, monotonic: float) -> None:
         """Takes the deadlines of a call as it is now. One that did not move keeps its monotonic time."""
-        held = {(kind, at): due for kind, at, due in self._timers.get(call.id, ())}
+        before = self._timers.get(call.id)
+        held = {(kind, at): due for kind, at, due in before} if before else {}
         timers = tuple(
-            (kind, at, held.get((kind, at), monotonic + (at - wall) / 1000)) for kind, at in call.deadlines()
+            [(kind, at, held.get((kind, at), monotonic + (at - wall) / 1000)) for kind, at in call.deadlines()]
         )
         if timers:
             self._timers[call.id] = timers

@@ -154,16 +154,16 @@ def _unknown_events(draft: Draft, command: BackendCommand) -> list[tuple[UserId,
     if isinstance(command, BackendRejected):
         code = Code.DECLINED
         reason = reason_of(code, command.reason)
-        rejected = Rejected(call_id=call_id, reason=reason, timestamp=now, code=code.value)
+        rejected = Rejected(call_id=call_id, reason=reason, timestamp=now, code=code)
         return [(caller, (rejected,))] if caller else []
     if isinstance(command, BackendEnded):
         code = Code.COMPLETED
-        ended = Ended(call_id=call_id, reason=reason_of(code), timestamp=now, code=code.value)
+        ended = Ended(call_id=call_id, reason=reason_of(code), timestamp=now, code=code)
         return [(user, (ended,)) for user in (caller, receiver) if user]
     code = Code.CANCELLED
     reason = reason_of(code, command.reason)
-    cancelled = Cancelled(call_id=call_id, reason=reason, timestamp=now, code=code.value)
-    ended = Ended(call_id=call_id, reason=reason, timestamp=now, code=code.value)
+    cancelled = Cancelled(call_id=call_id, reason=reason, timestamp=now, code=code)
+    ended = Ended(call_id=call_id, reason=reason, timestamp=now, code=code)
     return [(receiver, (cancelled, ended))] if receiver else []
 
 

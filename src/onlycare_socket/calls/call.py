@@ -104,7 +104,7 @@ class Party(Struct, frozen=True, gc=False):
     name: str = ""
 
 
-class Call(Struct, frozen=True, kw_only=True):
+class Call(Struct, frozen=True, kw_only=True, gc=False):
     """Everything that is known of one call. Times are wall-clock ms; `*_at` deadlines are None when not running."""
 
     id: CallId
@@ -166,6 +166,16 @@ class Call(Struct, frozen=True, kw_only=True):
                 return leg
         return None
 
+    def same_deadlines(self, other: "Call") -> bool:
+        """Whether the timers of another version of this call are the same."""
+        return (
+            self.ring_at == other.ring_at
+            and self.max_duration_at == other.max_duration_at
+            and self.call_grace_at == other.call_grace_at
+            and self.caller_grace_at == other.caller_grace_at
+            and self.upgrade_at == other.upgrade_at
+        )
+
     def deadlines(self) -> Iterator[tuple[DeadlineKind, Millis]]:
         """Yields the timers that run."""
         if self.ring_at is not None:
@@ -225,7 +235,7 @@ class Early(Struct, frozen=True, kw_only=True, gc=False):
         return named and self.user in (caller, receiver)
 
 
-class Step(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+class Step(Struct, frozen=True, omit_defaults=True, gc=False):
     """One line of a call's timeline: who did what, from which device, by which channel, or who was told what."""
 
     at: Millis

@@ -9,7 +9,7 @@ from msgspec import Struct
 from onlycare_socket.calls.ids import DeviceId, UserId
 
 
-class UserCommand(Struct, frozen=True, kw_only=True):
+class UserCommand(Struct, frozen=True, kw_only=True, gc=False):
     """By one of the two users, over a socket."""
 
     user: UserId
@@ -18,7 +18,7 @@ class UserCommand(Struct, frozen=True, kw_only=True):
     here: frozenset[DeviceId] = frozenset()
 
 
-class Dial(UserCommand, frozen=True, kw_only=True):
+class Dial(UserCommand, frozen=True, kw_only=True, gc=False):
     """`call:initiate`.
 
     `shown` and `name` are the caller's; `receiver_shown` is the backend's spelling of the receiver, or the caller's
@@ -38,42 +38,42 @@ class Dial(UserCommand, frozen=True, kw_only=True):
     over_budget: bool = False
 
 
-class Accept(UserCommand, frozen=True, kw_only=True):
+class Accept(UserCommand, frozen=True, kw_only=True, gc=False):
     """`call:accept`."""
 
 
-class Decline(UserCommand, frozen=True, kw_only=True):
+class Decline(UserCommand, frozen=True, kw_only=True, gc=False):
     """`call:reject`."""
 
     reason: str = ""
 
 
-class Cancel(UserCommand, frozen=True, kw_only=True):
+class Cancel(UserCommand, frozen=True, kw_only=True, gc=False):
     """`call:cancel`."""
 
     reason: str = ""
 
 
-class HangUp(UserCommand, frozen=True, kw_only=True):
+class HangUp(UserCommand, frozen=True, kw_only=True, gc=False):
     """`call:end`."""
 
 
-class Show(UserCommand, frozen=True, kw_only=True):
+class Show(UserCommand, frozen=True, kw_only=True, gc=False):
     """`call:ringing`: this device shows the call."""
 
 
-class AskVideo(UserCommand, frozen=True, kw_only=True):
+class AskVideo(UserCommand, frozen=True, kw_only=True, gc=False):
     """`call:upgrade`."""
 
 
-class AnswerVideo(UserCommand, frozen=True, kw_only=True):
+class AnswerVideo(UserCommand, frozen=True, kw_only=True, gc=False):
     """`call:upgrade:response`."""
 
     accepted: bool
     reason: str = ""
 
 
-class BackendCommand(Struct, frozen=True, kw_only=True):
+class BackendCommand(Struct, frozen=True, kw_only=True, gc=False):
     """The backend's word (`/api/emit/*`). Parties as the body names them; `*_shown` is the spelling for events."""
 
     call_id: str
@@ -84,72 +84,72 @@ class BackendCommand(Struct, frozen=True, kw_only=True):
     reason: str = ""
 
 
-class BackendAccepted(BackendCommand, frozen=True, kw_only=True):
+class BackendAccepted(BackendCommand, frozen=True, kw_only=True, gc=False):
     """`/api/emit/call-accepted`; without a device the winner stays open."""
 
     device: DeviceId | None = None
 
 
-class BackendCancelled(BackendCommand, frozen=True, kw_only=True):
+class BackendCancelled(BackendCommand, frozen=True, kw_only=True, gc=False):
     """`/api/emit/call-cancelled`."""
 
 
-class BackendRejected(BackendCommand, frozen=True, kw_only=True):
+class BackendRejected(BackendCommand, frozen=True, kw_only=True, gc=False):
     """`/api/emit/call-rejected`."""
 
 
-class BackendEnded(BackendCommand, frozen=True, kw_only=True):
+class BackendEnded(BackendCommand, frozen=True, kw_only=True, gc=False):
     """`/api/emit/call-ended`."""
 
     ended_by: UserId | None = None
 
 
-class OperatorEnded(Struct, frozen=True, kw_only=True):
+class OperatorEnded(Struct, frozen=True, kw_only=True, gc=False):
     """`POST /api/calls/{id}/end`."""
 
     call_id: str
 
 
-class RingExpired(Struct, frozen=True, kw_only=True):
+class RingExpired(Struct, frozen=True, kw_only=True, gc=False):
     """The ring deadline passed. `can_push`: somebody pushes, and not every push is known to have failed."""
 
     can_push: bool = True
 
 
-class CallerGraceExpired(Struct, frozen=True, kw_only=True):
+class CallerGraceExpired(Struct, frozen=True, kw_only=True, gc=False):
     """The caller of a ringing call has been away for the grace. `here`: he has a socket after all."""
 
     here: bool = False
 
 
-class CallGraceExpired(Struct, frozen=True, kw_only=True):
+class CallGraceExpired(Struct, frozen=True, kw_only=True, gc=False):
     """Nobody of an accepted call has had a socket for the grace. `here`: somebody has one after all."""
 
     here: bool = False
 
 
-class MaxDurationReached(Struct, frozen=True, kw_only=True):
+class MaxDurationReached(Struct, frozen=True, kw_only=True, gc=False):
     """The call has lasted as long as calls may."""
 
 
-class UpgradeExpired(Struct, frozen=True, kw_only=True):
+class UpgradeExpired(Struct, frozen=True, kw_only=True, gc=False):
     """Nobody answered the wish for video."""
 
 
-class Arrived(Struct, frozen=True, kw_only=True):
+class Arrived(Struct, frozen=True, kw_only=True, gc=False):
     """A device connected, or another of its sockets took over: what did it miss of this call?"""
 
     user: UserId
     device: DeviceId
 
 
-class Left(Struct, frozen=True, kw_only=True):
+class Left(Struct, frozen=True, kw_only=True, gc=False):
     """The last socket of a user closed."""
 
     user: UserId
 
 
-class Told(Struct, frozen=True, kw_only=True):
+class Told(Struct, frozen=True, kw_only=True, gc=False):
     """Events were written to the newest live socket of these devices."""
 
     user: UserId
@@ -157,7 +157,7 @@ class Told(Struct, frozen=True, kw_only=True):
     what: str
 
 
-class Unheard(Struct, frozen=True, kw_only=True):
+class Unheard(Struct, frozen=True, kw_only=True, gc=False):
     """What this device was told went over a connection that was never heard of again."""
 
     user: UserId
@@ -165,7 +165,7 @@ class Unheard(Struct, frozen=True, kw_only=True):
     what: str
 
 
-class Missed(Struct, frozen=True, kw_only=True):
+class Missed(Struct, frozen=True, kw_only=True, gc=False):
     """The ping after `call:incoming` was not answered: the phone is not really there."""
 
     user: UserId

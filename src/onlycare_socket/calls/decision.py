@@ -9,7 +9,7 @@ from onlycare_socket.calls.effects import Effect
 from onlycare_socket.calls.ids import CallId, Millis, UserId
 
 
-class View(Struct, frozen=True):
+class View(Struct, frozen=True, gc=False):
     """What one decision may look at: a consistent picture, taken inside the transaction.
 
     `live` holds the live call of each user asked for, an index derived from the calls, never a flag.
@@ -22,7 +22,7 @@ class View(Struct, frozen=True):
     early: tuple[Early, ...] = ()
 
 
-class Decision(Struct, frozen=True):
+class Decision(Struct, frozen=True, gc=False):
     """What one decision changes and what is to be done once it is durable, in order."""
 
     calls: tuple[Call, ...] = ()

@@ -128,7 +128,7 @@ def _end_overtaken(draft: Draft, call_id: CallId, command: Dial, early: Early) -
             call_id=command.call_id,
             reason=reason_of(code, call.reason),
             timestamp=draft.now,
-            code=code.value,
+            code=code,
         )
     draft.do(Tell(user=command.user, call=call.id, events=(event,), device=command.device, else_all=True))
     if early.device is not None:
@@ -282,10 +282,10 @@ def _reply(call_id: str, call: Call, *, duplicate: bool = False) -> Reply:
         success=True,
         call_id=call_id,
         message=INITIATED,
-        state=call.state.value,
+        state=call.state,
         duplicate=True if duplicate else UNSET,
         expires_at=call.ring_at if ringing and call.ring_at else UNSET,
-        code=call.code.value if call.code else UNSET,
+        code=call.code if call.code else UNSET,
     )
 
 
@@ -295,7 +295,7 @@ def _offline_reply(call_id: str, call: Call, *, duplicate: bool = False) -> Repl
         error=OFFLINE,
         use_fcm_fallback=True,
         call_id=call_id,
-        state=call.state.value,
+        state=call.state,
         duplicate=True if duplicate else UNSET,
         expires_at=call.ring_at or UNSET,
     )
@@ -307,7 +307,7 @@ def _busy_reply(call_id: str, call: Call) -> Reply:
         error=USER_BUSY,
         busy=True,
         call_id=call_id,
-        code=(call.code or Code.BUSY).value,
+        code=call.code or Code.BUSY,
         winner_call_id=call.winner_call or UNSET,
-        state=call.state.value,
+        state=call.state,
     )

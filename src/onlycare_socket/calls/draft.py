@@ -75,8 +75,7 @@ class Draft:
         told: tuple[str, ...] = (),
     ) -> None:
         """Adds a line to a call's timeline."""
-        step = Step(at=self.now, what=what, by=by, device=device or "", channel=channel, detail=detail, told=told)
-        self._steps.append((call, step))
+        self._steps.append((call, Step(self.now, what, by, device or "", channel, detail, told)))
 
     def accept(self, call_id: str, state: State, code: Code | None = None, *, duplicate: bool = False) -> None:
         """Acks a command that took effect, now or (`duplicate`) before; `code` is how the call had ended already."""
@@ -85,9 +84,9 @@ class Draft:
                 Reply(
                     success=True,
                     call_id=call_id,
-                    state=state.value,
+                    state=state,
                     duplicate=True if duplicate else UNSET,
-                    code=code.value if code else UNSET,
+                    code=code if code else UNSET,
                 )
             )
         )
@@ -101,7 +100,7 @@ class Draft:
                     error=text or why.sentence,
                     code=why.code,
                     call_id=call_id,
-                    state=call.state.value if call else UNSET,
+                    state=call.state if call else UNSET,
                 )
             )
         )
@@ -122,9 +121,4 @@ class Draft:
 
     def decision(self) -> Decision:
         """Returns what was collected."""
-        return Decision(
-            calls=tuple(self._calls.values()),
-            effects=tuple(self._effects),
-            steps=tuple(self._steps),
-            early=tuple(self._early),
-        )
+        return Decision(tuple(self._calls.values()), tuple(self._effects), tuple(self._steps), tuple(self._early))

@@ -17,7 +17,7 @@ class Ack(Struct, frozen=True, gc=False):
     receiver: UserId | None = None
 
 
-class Tell(Struct, frozen=True):
+class Tell(Struct, frozen=True, gc=False):
     """Send an event to devices of one user.
 
     `device`: only that one, and all others instead when it has no live socket and `else_all` is set; None: all.
@@ -35,7 +35,7 @@ class Tell(Struct, frozen=True):
     counts: bool = False
 
 
-class Ring(Struct, frozen=True):
+class Ring(Struct, frozen=True, gc=False):
     """Ring devices of the receiver (`device` None: all), then see whether they are really there, then push.
 
     `resumed`: the device had it before.
@@ -46,14 +46,14 @@ class Ring(Struct, frozen=True):
     resumed: bool = False
 
 
-class Wake(Struct, frozen=True):
+class Wake(Struct, frozen=True, gc=False):
     """Push for a device that did not answer its ping."""
 
     call: Call
     device: DeviceId
 
 
-class Unpush(Struct, frozen=True):
+class Unpush(Struct, frozen=True, gc=False):
     """Take back the pushes of a call that stopped ringing."""
 
     call: Call
@@ -71,7 +71,7 @@ class ReportKind(StrEnum):
     ACCEPTED_AFTER_END = "accepted_after_end"
 
 
-class Report(Struct, frozen=True):
+class Report(Struct, frozen=True, gc=False):
     """Tell the backend how a call stands."""
 
     kind: ReportKind

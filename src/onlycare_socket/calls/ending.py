@@ -29,7 +29,7 @@ from onlycare_socket.calls.messages import Busy, Cancelled, Ended, Event, Reject
 
 def end(draft: Draft, call: Call, code: Code, *, reason: str = "", by: str | None = None) -> Call:
     """Ends a call: every timer off, the Agora token gone, nobody busy with it."""
-    draft.step(call.id, "ended", by=by or "", detail=code.value)
+    draft.step(call.id, "ended", by=by or "", detail=code)
     return draft.change(
         call,
         state=State.ENDED,
@@ -56,7 +56,7 @@ def ended_event(call: Call, role: Role, now: Millis, code: Code | None = None) -
         call_id=call.party(role).call_id,
         reason=reason_of(code, call.reason, _side(role)),
         timestamp=now,
-        code=code.value,
+        code=code,
         ended_by=call.ended_by if of_call and call.ended_by else UNSET,
         duration_ms=duration if of_call and duration is not None else UNSET,
     )
@@ -119,9 +119,9 @@ def tell_dialler(draft: Draft, call: Call, *, counts: bool = False) -> None:
     reason = reason_of(code, call.reason, "caller")
     event: Event
     if code is Code.DECLINED:
-        event = Rejected(call_id=caller.call_id, reason=reason, timestamp=draft.now, code=code.value)
+        event = Rejected(call_id=caller.call_id, reason=reason, timestamp=draft.now, code=code)
     elif code in (Code.NO_ANSWER, Code.UNREACHABLE):
-        event = TimedOut(call_id=caller.call_id, reason=reason, timestamp=draft.now, code=code.value)
+        event = TimedOut(call_id=caller.call_id, reason=reason, timestamp=draft.now, code=code)
     elif code is Code.BUSY:
         event = Busy(call_id=caller.call_id)
     else:

@@ -57,7 +57,7 @@ class SyncPayload(Struct, frozen=True, gc=False):
     """`call:sync`: nothing."""
 
 
-class WatchPayload(Struct, frozen=True, rename="camel"):
+class WatchPayload(Struct, frozen=True, rename="camel", gc=False):
     """`presence:watch`: whom to hear of, instead of the former list."""
 
     user_ids: list[str]
@@ -95,7 +95,7 @@ class SyncCall(Struct, frozen=True, omit_defaults=True, rename="camel", gc=False
     expires_at: int | UnsetType = UNSET
 
 
-class SyncReply(Struct, frozen=True, rename="camel"):
+class SyncReply(Struct, frozen=True, rename="camel", gc=False):
     """The ack of `call:sync`."""
 
     success: bool
@@ -103,7 +103,7 @@ class SyncReply(Struct, frozen=True, rename="camel"):
     calls: tuple[SyncCall, ...]
 
 
-class WatchReply(Struct, frozen=True):
+class WatchReply(Struct, frozen=True, gc=False):
     """The ack of `presence:watch`: the ids as they were asked for."""
 
     success: bool

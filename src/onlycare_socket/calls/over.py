@@ -17,9 +17,9 @@ def too_late(draft: Draft, call: Call, role: Role, command: UserCommand) -> None
             Reply(
                 success=False,
                 error="Call has already ended",
-                code=code.value,
+                code=code,
                 call_id=command.call_id,
-                state=call.state.value,
+                state=call.state,
             )
         ),
         Tell(

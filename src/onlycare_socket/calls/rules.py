@@ -9,7 +9,6 @@
 """
 
 from collections.abc import Callable
-from functools import partial
 
 from onlycare_socket.calls.backend import decide_backend, decide_operator
 from onlycare_socket.calls.call import Call, Early, EarlyKind, Role, State, replace
@@ -27,7 +26,7 @@ from onlycare_socket.calls.commands import (
     Show,
     UserCommand,
 )
-from onlycare_socket.calls.decision import Decide, Decision, View
+from onlycare_socket.calls.decision import Decision, View
 from onlycare_socket.calls.dialling import dial
 from onlycare_socket.calls.draft import Draft, Terms
 from onlycare_socket.calls.errors import Conflict, Forbidden
@@ -96,12 +95,8 @@ OVERTAKING: dict[type[UserCommand], EarlyKind] = {
 """Commands that are remembered when they come before their initiate."""
 
 
-def decide(terms: Terms, call_id: CallId | None, command: Command) -> Decide:
-    """Returns the decision on a command, to be run by the store on what is there."""
-    return partial(_decide, terms, call_id, command)
-
-
-def _decide(terms: Terms, call_id: CallId | None, command: Command, view: View) -> Decision:
+def decide(terms: Terms, call_id: CallId | None, command: Command, view: View) -> Decision:
+    """Decides a command on what is there; to be run by the store, with all but the view filled in."""
     draft = Draft(terms, view)
     if isinstance(command, Dial):
         dial(draft, call_id or CallId(command.call_id), command)
