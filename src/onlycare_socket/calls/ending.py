@@ -20,6 +20,7 @@ from onlycare_socket.calls.call import (
     Role,
     State,
     replace,
+    with_leg,
 )
 from onlycare_socket.calls.draft import Draft
 from onlycare_socket.calls.effects import Report, ReportKind, Tell, Unpush
@@ -172,12 +173,12 @@ def tell_end(draft: Draft, call: Call, role: Role, device: DeviceId | None = Non
 
 
 def knows(draft: Draft, call: Call, role: Role, device: DeviceId) -> Call:
-    """Notes that a device knows of the end, since it caused it."""
+    """Notes that a device knows of the end, since it caused it, and rings no more."""
     leg = call.leg(call.party(role).user, device)
     if leg is None or leg.ended:
         return call
-    legs = tuple(replace(leg, ended=True) if each is leg else each for each in call.legs)
-    return draft.change(call, legs=legs)
+    state = LegState.STOPPED if leg.state in RINGING_LEGS else leg.state
+    return draft.change(call, legs=with_leg(call, replace(leg, state=state, ended=True)))
 
 
 def _side(role: Role) -> Literal["caller", "receiver"]:
