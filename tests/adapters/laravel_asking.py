@@ -59,6 +59,13 @@ async def ask(
     return await asyncio.wait_for(begin(authenticator, token, user_id, address), 30)
 
 
+async def verified(authenticator: LaravelAuthenticator) -> None:
+    """Has the token verified, however impatient the authenticator and slow the machine."""
+    async with asyncio.timeout(20):
+        while await ask(authenticator) != ASHA:
+            pass
+
+
 async def until(true: Callable[[], bool]) -> None:
     async with asyncio.timeout(20):
         while not true():  # noqa: ASYNC110

@@ -11,7 +11,7 @@ from onlycare_socket.calls.ids import UserId
 from onlycare_socket.limits import FailedAuthDelay
 from onlycare_socket.ports import Identity, Refused, Unavailable
 
-from .laravel_asking import ASHA, IMPATIENT, OTHER, PHONE, STEADY, Clock, ask, asking, begin, until
+from .laravel_asking import ASHA, IMPATIENT, OTHER, PHONE, STEADY, Clock, ask, asking, begin, turns, until, verified
 from .laravel_stand_in import Laravel, answer, hanging, held, status, user
 
 pytestmark = pytest.mark.usefixtures("logged")
@@ -39,9 +39,21 @@ class TestForget:
             assert authenticator.counters.requests["outdated"] == 1
         assert laravel.asked == 2
 
+    async def test_a_yes_that_was_asked_for_afterwards_counts(self, laravel: Laravel) -> None:
+        gate = asyncio.Event()
+        laravel.next.append(held(gate, laravel.truthful))
+        async with asking(laravel) as authenticator:
+            told = begin(authenticator)
+            await until(lambda: laravel.now == 1)
+            authenticator.forget(UserId("5"))
+            gate.set()
+            assert await told == ASHA
+            assert begin(authenticator).done()
+        assert laravel.asked == 2
+
     async def test_an_old_verdict_is_gone_too(self, laravel: Laravel, clock: Clock) -> None:
         async with asking(laravel, IMPATIENT, clock) as authenticator:
-            await ask(authenticator)
+            await verified(authenticator)
             clock.ahead = 301
             laravel.always = status(500)
             told = begin(authenticator)
@@ -76,7 +88,7 @@ class TestRepeatedFailures:
 
     async def test_they_never_delay_a_token_that_was_good_before(self, laravel: Laravel, clock: Clock) -> None:
         async with asking(laravel, clock=clock, failed_auth=self.slow()) as authenticator:
-            await ask(authenticator)
+            await verified(authenticator)
             clock.ahead = 301
             await self.fail(authenticator, 4)
             delayed = authenticator.counters.delayed
@@ -87,7 +99,11 @@ class TestRepeatedFailures:
         never = FailedAuthDelay(free=0, first=1000.0, most=1000.0)
         never.failed(PHONE, time.monotonic())
         async with asking(laravel, IMPATIENT, failed_auth=never) as authenticator:
+            await until(lambda: authenticator.health()["backend"] == "ok")
+            await turns()
+            tasks = len(asyncio.all_tasks())
             assert isinstance(await ask(authenticator), Unavailable)
+            await until(lambda: len(asyncio.all_tasks()) == tasks)
         assert laravel.asked == 0
 
 

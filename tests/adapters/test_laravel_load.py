@@ -1,6 +1,7 @@
 """How Laravel is spared: one request per token, a cap, a breaker."""
 
 import asyncio
+import weakref
 from typing import Any
 
 import msgspec
@@ -9,7 +10,21 @@ import pytest
 from onlycare_socket.adapters.laravel import LaravelAuthenticator
 from onlycare_socket.ports import Identity, Unavailable, Verdict
 
-from .laravel_asking import ASHA, IMPATIENT, OTHER, PHONE, STEADY, TOKEN, Clock, ask, asking, begin, turns, until
+from .laravel_asking import (
+    ASHA,
+    IMPATIENT,
+    OTHER,
+    PHONE,
+    STEADY,
+    TOKEN,
+    Clock,
+    ask,
+    asking,
+    begin,
+    turns,
+    until,
+    verified,
+)
 from .laravel_stand_in import Laravel, answer, hanging, held, status, user
 
 pytestmark = pytest.mark.usefixtures("logged")
@@ -43,6 +58,19 @@ class TestOneRequestPerToken:
             assert await ask(authenticator) == ASHA
             await turns()
         assert len(failures) == 1
+
+    async def test_a_listener_is_let_go_of_as_soon_as_it_was_told(self, laravel: Laravel) -> None:
+        told: list[Verdict] = []
+
+        def listen(verdict: Verdict) -> None:
+            told.append(verdict)
+
+        async with asking(laravel) as authenticator:
+            authenticator.verify(TOKEN, "5", PHONE, listen)
+            gone = weakref.ref(listen)
+            del listen
+            await until(lambda: told == [ASHA])
+            await until(lambda: gone() is None)
 
     async def test_a_request_that_outlives_its_wait_serves_the_next_connect(self, laravel: Laravel) -> None:
         gate = asyncio.Event()
@@ -86,14 +114,14 @@ class TestTheCap:
         async with asking(laravel, patience) as authenticator:
             verdicts = await asyncio.gather(ask(authenticator), ask(authenticator, OTHER, "6"))
             assert all(isinstance(verdict, Unavailable) for verdict in verdicts)
-            assert laravel.asked == 1
             await turns()
+            assert authenticator.counters.in_flight == 1
             assert authenticator.health()["waiting"] == 0
 
     async def test_beyond_the_queue_the_answer_comes_at_once(self, laravel: Laravel, clock: Clock) -> None:
         patience = msgspec.structs.replace(STEADY, flights=1)
         async with asking(laravel, patience, clock) as authenticator:
-            await ask(authenticator)
+            await verified(authenticator)
             clock.ahead = 301
             laravel.always = hanging
             begin(authenticator, "19|SECRET", "7")
@@ -103,66 +131,66 @@ class TestTheCap:
 
 
 class TestTheBreaker:
-    PATIENCE = msgspec.structs.replace(STEADY, breaker_failures=3, breaker_open=1000.0, wait=0.3)
+    PATIENCE = msgspec.structs.replace(STEADY, breaker_failures=3, breaker_open=1000.0)
 
     async def open(self, laravel: Laravel, authenticator: LaravelAuthenticator) -> None:
         laravel.always = status(500)
-        told = [begin(authenticator, f"{n}|SECRET", str(n)) for n in range(100, 103)]
-        await until(lambda: authenticator.health()["breaker"] == "open")
-        await asyncio.gather(*told)
+        for n in range(100, 103):
+            begin(authenticator, f"{n}|SECRET", str(n))
+        await until(lambda: authenticator.health()["breaker"] == "open" and authenticator.counters.in_flight == 0)
 
     async def test_open_it_spares_the_backend_and_an_old_verdict_answers_at_once(
         self, laravel: Laravel, clock: Clock
     ) -> None:
         async with asking(laravel, self.PATIENCE, clock) as authenticator:
-            await ask(authenticator)
+            await verified(authenticator)
             clock.ahead = 301
             await self.open(laravel, authenticator)
-            asked = laravel.asked
-            known = begin(authenticator)
-            assert known.result() == ASHA
-            assert isinstance(await ask(authenticator, OTHER, "6"), Unavailable)
-            assert laravel.asked == asked
+            assert begin(authenticator).result() == ASHA
+            begin(authenticator, OTHER, "6")
+            await turns()
+            assert authenticator.counters.in_flight == 0
 
     async def test_one_probe_closes_it_again(self, laravel: Laravel, clock: Clock) -> None:
         async with asking(laravel, self.PATIENCE, clock) as authenticator:
             await self.open(laravel, authenticator)
-            asked = laravel.asked
             gate = asyncio.Event()
             laravel.always = held(gate, laravel.truthful)
             clock.ahead += 1001
             probe = begin(authenticator)
             await until(lambda: laravel.now == 1)
             assert authenticator.health()["breaker"] == "probing"
-            assert isinstance(await ask(authenticator, OTHER, "6"), Unavailable)
-            assert laravel.asked == asked + 1, "only the probe is let through"
+            begin(authenticator, OTHER, "6")
+            await turns()
+            assert authenticator.counters.in_flight == 1, "only the probe is let through"
             gate.set()
-            await until(lambda: authenticator.health()["breaker"] == "closed")
-            assert isinstance(await ask(authenticator, OTHER, "6"), Identity)
-            assert probe.done()
+            assert await probe == ASHA
+            assert authenticator.health()["breaker"] == "closed"
+            laravel.users["19|SECRET"] = user(7)
+            assert isinstance(await ask(authenticator, "19|SECRET", "7"), Identity)
 
     async def test_a_probe_that_fails_opens_it_again(self, laravel: Laravel, clock: Clock) -> None:
         async with asking(laravel, self.PATIENCE, clock) as authenticator:
             await self.open(laravel, authenticator)
-            asked = laravel.asked
             clock.ahead += 1001
-            assert isinstance(await ask(authenticator), Unavailable)
-            assert laravel.asked == asked + 1
+            begin(authenticator)
+            await until(lambda: authenticator.health()["breakerOpened"] == 2)
             assert authenticator.health()["breaker"] == "open"
-            assert authenticator.health()["breakerOpened"] == 2
 
     async def test_one_account_that_the_backend_stumbles_over_does_not_open_it(self, laravel: Laravel) -> None:
         laravel.always = status(500)
         async with asking(laravel, self.PATIENCE) as authenticator:
-            await ask(authenticator)
-            assert authenticator.counters.requests["server_error"] > 3
+            begin(authenticator)
+            await until(lambda: authenticator.counters.requests["server_error"] > 3)
             assert authenticator.health()["breaker"] == "closed"
 
     async def test_throttling_and_refusals_do_not_open_it(self, laravel: Laravel) -> None:
-        laravel.users = {}
         async with asking(laravel, self.PATIENCE) as authenticator:
             for n in range(5):
-                await ask(authenticator, f"{n}|SECRET", str(n))
+                begin(authenticator, f"{n}|SECRET", str(n))
+            await until(lambda: authenticator.counters.requests["denied"] == 5)
             laravel.always = status(429)
-            await asyncio.gather(*(ask(authenticator, f"{n}|SECRET", str(n)) for n in range(10, 15)))
+            for n in range(10, 15):
+                begin(authenticator, f"{n}|SECRET", str(n))
+            await until(lambda: authenticator.counters.requests["throttled"] >= 10)
             assert authenticator.health()["breaker"] == "closed"

@@ -9,7 +9,7 @@ import pytest
 from onlycare_socket.adapters.laravel import LaravelAuthenticator
 from onlycare_socket.ports import Identity, Refused
 
-from .laravel_asking import ASHA, OTHER, TOKEN, Clock, ask, asking, begin, turns
+from .laravel_asking import ASHA, OTHER, TOKEN, Clock, ask, asking, begin, turns, verified
 from .laravel_stand_in import Laravel, answer, status, user
 
 pytestmark = pytest.mark.usefixtures("logged")
@@ -36,7 +36,8 @@ class TestTheQuestion:
 
     async def test_cookies_are_not_kept(self, laravel: Laravel) -> None:
         laravel.next.append(answer({"success": True, "data": user(5)}, Set_Cookie="laravel_session=x"))
-        async with asking(laravel) as authenticator:
+        by_name = f"http://localhost:{laravel.port}"  # of a bare address no HTTP client would keep any
+        async with asking(laravel, url=by_name) as authenticator:
             await ask(authenticator)
             await ask(authenticator, OTHER, "6")
         assert "Cookie" not in laravel.seen[1][1]
@@ -124,7 +125,7 @@ class TestNoQuestionIsPut:
 
     async def test_about_a_token_verified_within_five_minutes(self, laravel: Laravel, clock: Clock) -> None:
         async with asking(laravel, clock=clock) as authenticator:
-            await ask(authenticator)
+            await verified(authenticator)
             clock.ahead = 295
             again = begin(authenticator)
             assert again.done(), "before verify returns"
