@@ -127,7 +127,8 @@ def _unknown(draft: Draft, call_id: CallId, command: BackendCommand) -> None:
 def _early(draft: Draft, call_id: CallId, command: BackendCommand) -> Early | None:
     user: UserId | None
     if isinstance(command, BackendEnded):
-        kind, user = EarlyKind.END, command.ended_by or command.caller
+        named = command.ended_by in (command.caller, command.receiver)
+        kind, user = EarlyKind.END, command.ended_by if named else command.caller
     elif isinstance(command, BackendRejected):
         kind, user = EarlyKind.REJECT, command.receiver
     else:
