@@ -70,7 +70,7 @@ def _known(draft: Draft, call: Call, command: Dial) -> None:
         draft.refuse(command.call_id, Conflict, call if role else None)
     elif call.refused:
         draft.do(Ack(_busy_reply(command.call_id, call)))
-    elif call.state is State.ACCEPTED and call.caller.device is None:
+    elif call.caller.device is None:
         _adopt(draft, call, command)
     else:
         draft.do(
@@ -83,7 +83,7 @@ def _known(draft: Draft, call: Call, command: Dial) -> None:
 
 
 def _adopt(draft: Draft, call: Call, command: Dial) -> None:
-    """Takes over a call that the backend had accepted before its initiate came."""
+    """Takes over a call that the backend had accepted before its initiate came; it may be over by now."""
     caller = Party(
         user=command.user, shown=command.shown, call_id=command.call_id, device=command.device, name=command.name
     )
@@ -92,12 +92,15 @@ def _adopt(draft: Draft, call: Call, command: Dial) -> None:
         caller=caller,
         call_type=command.call_type,
         channel_name=command.channel_name,
-        agora_token=command.agora_token,
+        agora_token=command.agora_token if call.live else "",
         legs=(*call.legs, Leg(user=command.user, device=command.device, state=LegState.DIALLED)),
     )
-    _note(draft, call, command, "already accepted")
+    _note(draft, call, command, f"already {call.state.value}")
     draft.do(Ack(_reply(command.call_id, call)))
-    _tell_accepted(draft, call)
+    if call.live:
+        _tell_accepted(draft, call)
+    else:
+        tell_party(draft, call, Role.CALLER, ended_event(call, Role.CALLER, draft.now))
 
 
 # ---------------------------------------------------------------- commands that overtook it
