@@ -12,9 +12,6 @@ class _Forward(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         log = structlog.get_logger()
-        if _is_bad_request(record):
-            log.debug(record.getMessage(), logger=record.name, problem=str(record.exc_info and record.exc_info[1]))
-            return
         details = {"exc_info": record.exc_info} if record.exc_info else {}
         log.log(min(record.levelno, logging.CRITICAL), record.getMessage(), logger=record.name, **details)
 
@@ -27,10 +24,3 @@ def take_over(level: int) -> None:
     for name, least in _AT_LEAST.items():
         logging.getLogger(name).setLevel(max(level, least))
     logging.captureWarnings(True)
-
-
-def _is_bad_request(record: logging.LogRecord) -> bool:
-    """True of what aiohttp logs, with a traceback, for every unreadable request: it is the client's mistake."""
-    if record.name != "aiohttp.server" or not record.exc_info:
-        return False
-    return type(record.exc_info[1]).__module__.startswith("aiohttp.http")
