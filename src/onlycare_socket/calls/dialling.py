@@ -16,7 +16,7 @@ from onlycare_socket.calls.call import Call, Code, Early, EarlyKind, Leg, LegSta
 from onlycare_socket.calls.commands import Dial
 from onlycare_socket.calls.draft import Draft
 from onlycare_socket.calls.effects import Ack, Report, ReportKind, Ring, Tell
-from onlycare_socket.calls.ending import end, ended_event, stop_ring, tell_dialler, tell_end, tell_party
+from onlycare_socket.calls.ending import end, ended_event, knows, stop_ring, tell_dialler, tell_end, tell_party
 from onlycare_socket.calls.errors import Conflict, Forbidden, InvalidPayload, RateLimited, Stale
 from onlycare_socket.calls.ids import CallId, dialled_at
 from onlycare_socket.calls.messages import (
@@ -218,9 +218,12 @@ def _give_way(draft: Draft, mine: Call, fate: _Mine, command: Dial) -> None:
         tell_dialler(draft, mine)
         mine = stop_ring(draft, mine)
     else:
-        mine = end(draft, mine, Code.SUPERSEDED)
-        if mine.receiver.user == command.user:
+        role = Role.CALLER if mine.caller.user == command.user else Role.RECEIVER
+        mine = knows(draft, end(draft, mine, Code.SUPERSEDED), role, command.device)
+        if role is Role.RECEIVER:
             mine = tell_end(draft, mine, Role.CALLER)
+            # With an open winner, his other devices may still ring.
+            mine = tell_end(draft, mine, Role.RECEIVER, command.device)
         elif rang:
             mine = stop_ring(draft, mine)
         else:
