@@ -163,7 +163,7 @@ def test_everyday_names_of_the_environment_are_left_alone() -> None:
 
 def test_a_development_server_needs_no_settings() -> None:
     given = load({}, None, dev=True)[0]
-    assert (given.auth, given.test_client, given.dev) == ("static", True, True)
+    assert (given.auth, given.test_client, given.log_format, given.dev) == ("static", True, "text", True)
     assert given.laravel_api_secret == (DEVELOPMENT_SECRET,)
     assert given.api_secret_problem is None
 

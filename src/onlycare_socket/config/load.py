@@ -128,6 +128,7 @@ def _complete(given: dict[str, Any], dev: bool) -> Settings:
     if dev:
         given.setdefault("laravel_api_secret", (DEVELOPMENT_SECRET,))
         given.setdefault("test_client", True)
+        given.setdefault("log_format", "text")
     return Settings(**given, dev=dev)
 
 

@@ -203,7 +203,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         setting("The least important kind of line that is logged.", section="Logs and the test page"),
     ] = "info"
     log_format: Annotated[
-        Literal["auto", "json", "text"], setting("`auto` writes text on a terminal and JSON elsewhere.")
+        Literal["auto", "json", "text"],
+        setting("`auto` writes text on a terminal and JSON elsewhere.", default="auto; text with --dev"),
     ] = "auto"
     test_client: Annotated[
         bool, setting("Serves the browser phone at `/test-client`.", default="false; true with --dev")

@@ -13,7 +13,8 @@ class _Forward(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         log = structlog.get_logger()
         details = {"exc_info": record.exc_info} if record.exc_info else {}
-        log.log(min(record.levelno, logging.CRITICAL), record.getMessage(), logger=record.name, **details)
+        level = min(max(record.levelno // 10 * 10, logging.DEBUG), logging.CRITICAL)  # libraries have levels between
+        log.log(level, record.getMessage(), logger=record.name, **details)
 
 
 def take_over(level: int) -> None:
