@@ -183,7 +183,13 @@ class InProcess:
     async def start(cls, authenticator: Authenticator | None = None, **settings: Any) -> Self:
         """Starts a server with static authentication, on a free port."""
         clock = TestClock()
-        given = {"port": 0, "auth": "static", "dev": True, "drain_spread": 0.0, "laravel_api_secret": (SECRET,)}
+        given: dict[str, Any] = {
+            "port": 0,
+            "auth": "static",
+            "dev": True,
+            "drain_spread": 0.0,
+            "laravel_api_secret": (SECRET,),
+        }
         application = build(Settings(**(given | settings)), clock=clock, authenticator=authenticator)
         await application.start()
         return cls(application, clock, aiohttp.ClientSession(f"http://127.0.0.1:{application.port}"))

@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from .conftest import Start
 from .in_process import InProcess, Phone, initiate, new_call_id, ring, talk
 
 
@@ -362,8 +363,8 @@ async def test_budget_spares_the_events_that_end_calls(server: InProcess) -> Non
     assert (await receiver.ask("presence:watch", {"userIds": []}))["success"]
 
 
-async def test_no_budget(server: InProcess, start: object) -> None:
-    server = await start(rate_limit=0)  # type: ignore[operator]
+async def test_no_budget(start: Start) -> None:
+    server = await start(rate_limit=0)
     phone = await server.phone("USR_1")
     for _ in range(150):
         await phone.tell("call:upgrade", {"callId": "1"})
@@ -376,7 +377,7 @@ async def test_a_fault_of_ours_is_acked_and_logged_once(server: InProcess, log_l
     def fail(command: object, answer: object) -> None:
         raise ZeroDivisionError
 
-    server.application.switchboard.command = fail  # type: ignore[method-assign, assignment]
+    server.application.switchboard.command = fail  # type: ignore[method-assign]
     ack = await phone.ask("call:accept", {"callId": "17"})
     assert ack == {"success": False, "error": "Internal error", "code": "internal", "callId": "17"}
     assert (await phone.ask("call:sync", {}))["success"]

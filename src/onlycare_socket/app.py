@@ -56,6 +56,7 @@ class Application:
         condition: Condition,
         authenticator: Authenticator,
         switchboard: Switchboard,
+        presence: Presence,
         pulse: Pulse,
         gc_pauses: GcPauses,
     ) -> None:
@@ -63,11 +64,12 @@ class Application:
         self._listener = listener
         self._server = server
         self._entrance = entrance
-        self._condition = condition
-        self._authenticator = authenticator
+        self.condition = condition
+        self.authenticator = authenticator
         self._gc_pauses = gc_pauses
         self._stopped = False
         self.switchboard = switchboard
+        self.presence = presence
         self.pulse = pulse
 
     @property
@@ -78,7 +80,7 @@ class Application:
     async def start(self) -> None:
         """Opens for clients. Raises OSError when the port cannot be had, and then has stopped all it started."""
         self._gc_pauses.start()
-        await self._authenticator.start()
+        await self.authenticator.start()
         self.pulse.start()
         try:
             await self._listener.start()
@@ -94,7 +96,7 @@ class Application:
 
     def drain(self) -> None:
         """Lets nobody in any more; who is here stays."""
-        self._condition.draining = True
+        self.condition.draining = True
         self._entrance.closed = True
 
     async def stop(self) -> None:
@@ -108,7 +110,7 @@ class Application:
 
     async def _stop_all_but_the_port(self) -> None:
         self.pulse.stop()
-        await self._authenticator.stop()
+        await self.authenticator.stop()
         self._gc_pauses.stop()
 
     def _address(self) -> str:
@@ -199,6 +201,7 @@ def build(settings: Settings, *, clock: Clock | None = None, authenticator: Auth
         condition=condition,
         authenticator=authenticator,
         switchboard=switchboard,
+        presence=presence,
         pulse=pulse,
         gc_pauses=gc_pauses,
     )
@@ -260,6 +263,7 @@ def serve(settings: Settings) -> int:
 
     A second signal ends the process on the spot, and so does a stop that takes too long.
     """
+    _hold_standard_files()
     ending = Ending(settings.drain_spread + STOP_SLACK)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(build, settings, ending))
@@ -275,6 +279,15 @@ async def _serve(make: Callable[[Settings], Application], settings: Settings, en
     log.info("stopping")
     await application.stop()
     log.info("stopped")
+
+
+def _hold_standard_files() -> None:
+    """Opens those of descriptors 0, 1 and 2 that are closed: libuv aborts when it has to close a socket numbered so."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free: this one
 
 
 def _tune_gc() -> None:

@@ -94,7 +94,7 @@ class Presence:
         self._scope = scope
         self._limit = limit
         self._clock = clock
-        self._watches = watches if watches is not None else Watches()
+        self.watches = watches if watches is not None else Watches()
         self._leaving: OrderedDict[UserId, tuple[float, str]] = OrderedDict()
         self._warned = False
         self.told_online = 0
@@ -109,7 +109,7 @@ class Presence:
     @property
     def watch_count(self) -> int:
         """How many users are watched, counted once per watching device."""
-        return len(self._watches)
+        return len(self.watches)
 
     def came(self, connection: Connection) -> None:
         """A user's first socket is here."""
@@ -123,7 +123,7 @@ class Presence:
         """A socket closed; `last`: it was the user's last one."""
         identity = connection.identity
         if not self._sockets.of_device(identity.user, connection.device):
-            self._watches.drop((identity.user, connection.device))
+            self.watches.drop((identity.user, connection.device))
         if last:
             self._leaving[identity.user] = (self._clock.monotonic() + OFFLINE_AFTER, identity.id)
             self._leaving.move_to_end(identity.user)
@@ -142,7 +142,7 @@ class Presence:
     def watch(self, connection: Connection, user_ids: list[str]) -> dict[str, bool]:
         """Makes these the users that a device hears of, and says which are online. Raises TooManyWatches."""
         users = {written: canonical_user(written) for written in user_ids}
-        self._watches.replace((connection.identity.user, connection.device), frozenset(users.values()))
+        self.watches.replace((connection.identity.user, connection.device), frozenset(users.values()))
         return {written: self._sockets.online(user) for written, user in users.items()}
 
     def _tell(self, user: UserId, event: UserOnline | UserOffline) -> None:
@@ -164,7 +164,7 @@ class Presence:
                 yield from {each.device: each for each in reversed(connections)}.values()
 
     def _watchers_of(self, user: UserId) -> Iterator[Connection]:
-        for watcher, device in self._watches.of(user):
+        for watcher, device in self.watches.of(user):
             yield from self._sockets.of_device(watcher, device)[:1]
 
     def _watch_the_limit(self) -> None:
