@@ -7,9 +7,10 @@ them, `MAX_STEPS` steps a call, `RECENT` calls a user, `EARLY_PER_USER` remember
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
+from typing import TypeVar
 
 from onlycare_socket.adapters.timers import Timers
-from onlycare_socket.calls.call import Call, DeadlineKind, Early, State, Step
+from onlycare_socket.calls.call import Call, DeadlineKind, Early, EarlyKind, State, Step, replace
 from onlycare_socket.calls.decision import Decide, Decision, View
 from onlycare_socket.calls.ids import CallId, UserId
 from onlycare_socket.clock import Clock
@@ -180,44 +181,62 @@ class MemoryCallStore:
                 del self._of_user[user]
 
 
+_Id = TypeVar("_Id", CallId, UserId)
+_EarlyKey = tuple[CallId, UserId, EarlyKind, UserId | None, UserId | None]
+
+
 class EarlyCommands:
-    """Commands that overtook their initiate, at most `EARLY_PER_USER` a user: the oldest gives way."""
+    """Commands that overtook their initiate, at most `EARLY_PER_USER` a user: the oldest gives way.
+
+    One that is repeated stays as it was first said, and is kept from now on anew.
+    """
 
     def __init__(self) -> None:
-        self._of_call: dict[CallId, tuple[Early, ...]] = {}
-        self._of_user: dict[UserId, deque[Early]] = {}
-        self._by_age: deque[Early] = deque()
+        self._kept: dict[_EarlyKey, Early] = {}
+        self._of_call: dict[CallId, dict[_EarlyKey, None]] = {}
+        self._of_user: dict[UserId, dict[_EarlyKey, None]] = {}
+
+    def __len__(self) -> int:
+        return len(self._kept)
 
     def of(self, call: CallId | None) -> tuple[Early, ...]:
         """What is remembered of a call, oldest first."""
-        return self._of_call.get(call, ()) if call is not None else ()
+        keys = self._of_call.get(call) if call is not None else None
+        return tuple(self._kept[key] for key in keys) if keys else ()
 
     def keep(self, early: Early) -> None:
         """Remembers a command."""
-        mine = self._of_user.setdefault(early.user, deque())
+        key = (early.call, early.user, early.kind, early.caller, early.receiver)
+        before = self._kept.get(key)
+        if before is not None:
+            early = replace(before, until=early.until)
+            self._drop(key)
+        mine = self._of_user.setdefault(early.user, {})
         if len(mine) >= EARLY_PER_USER:
-            self._drop(mine[0])
-            mine = self._of_user.setdefault(early.user, deque())
-        mine.append(early)
-        self._by_age.append(early)
-        self._of_call[early.call] = (*self.of(early.call), early)
+            self._drop(next(iter(mine)))
+        mine[key] = None
+        self._kept[key] = early
+        self._of_call.setdefault(early.call, {})[key] = None
 
     def forget(self, now: int) -> None:
         """Drops what is too old."""
-        while self._by_age and self._by_age[0].until <= now:
-            self._drop(self._by_age.popleft())
+        while self._kept:
+            key, oldest = next(iter(self._kept.items()))
+            if oldest.until > now:
+                return
+            self._drop(key)
 
-    def _drop(self, early: Early) -> None:
-        left = tuple(each for each in self.of(early.call) if each is not early)
-        if left:
-            self._of_call[early.call] = left
-        else:
-            self._of_call.pop(early.call, None)
-        mine = self._of_user.get(early.user)
-        if mine and early is mine[0]:
-            mine.popleft()
-            if not mine:
-                del self._of_user[early.user]
+    def _drop(self, key: _EarlyKey) -> None:
+        early = self._kept.pop(key)
+        _discard(self._of_call, early.call, key)
+        _discard(self._of_user, early.user, key)
+
+
+def _discard(index: dict[_Id, dict[_EarlyKey, None]], name: _Id, key: _EarlyKey) -> None:
+    keys = index[name]
+    del keys[key]
+    if not keys:
+        del index[name]
 
 
 class MemoryCallLog:

@@ -124,10 +124,15 @@ def tell_dialler(draft: Draft, call: Call, *, counts: bool = False) -> None:
     elif code in (Code.NO_ANSWER, Code.UNREACHABLE):
         event = TimedOut(call_id=caller.call_id, reason=reason, timestamp=draft.now, code=code)
     elif code is Code.BUSY:
-        event = Busy(call_id=caller.call_id)
+        return tell_dialling_device(draft, call, Busy(call_id=caller.call_id))
     else:
         event = ended_event(call, Role.CALLER, draft.now)
-    tell_party(draft, call, Role.CALLER, event, counts=counts)
+    return tell_party(draft, call, Role.CALLER, event, counts=counts)
+
+
+def tell_dialling_device(draft: Draft, call: Call, event: Event) -> None:
+    """Tells the device that dialled, and no other of the caller's: they have nothing to show it on."""
+    draft.do(Tell(user=call.caller.user, call=call.id, events=(event,), device=call.caller.device))
 
 
 def end_talk(

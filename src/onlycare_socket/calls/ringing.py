@@ -5,7 +5,15 @@ from onlycare_socket.calls.call import Call, Code, Leg, LegState, Role, State, w
 from onlycare_socket.calls.commands import Cancel, Decline, UserCommand
 from onlycare_socket.calls.draft import Draft
 from onlycare_socket.calls.effects import Report, ReportKind, Tell
-from onlycare_socket.calls.ending import end, ended_event, knows, stop_ring, tell_dialler, tell_party
+from onlycare_socket.calls.ending import (
+    end,
+    ended_event,
+    knows,
+    stop_ring,
+    tell_dialler,
+    tell_dialling_device,
+    tell_party,
+)
 from onlycare_socket.calls.messages import Accepted, Shown
 
 
@@ -66,5 +74,5 @@ def show(draft: Draft, call: Call, role: Role, command: UserCommand) -> None:
     call = draft.change(call, legs=with_leg(call, shown))
     draft.accept(command.call_id, call.state)
     if first:
-        tell_party(draft, call, Role.CALLER, Shown(call_id=call.caller.call_id, timestamp=draft.now))
+        tell_dialling_device(draft, call, Shown(call_id=call.caller.call_id, timestamp=draft.now))
     return None
