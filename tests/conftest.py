@@ -8,7 +8,7 @@ import pytest
 import structlog
 import uvloop
 
-from onlycare_socket.ports import Authenticator
+from onlycare_socket.ports import Authenticator, Backend
 
 from .in_process import InProcess
 
@@ -18,7 +18,9 @@ LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 class Start(Protocol):
     """Starts a server with these settings; it is stopped when the test ends."""
 
-    def __call__(self, authenticator: Authenticator | None = None, **settings: Any) -> Awaitable[InProcess]: ...
+    def __call__(
+        self, authenticator: Authenticator | None = None, *, backend: Backend | None = None, **settings: Any
+    ) -> Awaitable[InProcess]: ...
 
 
 def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> Mapping[str, LoopFactory]:
@@ -38,8 +40,10 @@ async def start(log_lines: list[MutableMapping[str, Any]]) -> AsyncIterator[Star
     """Starts servers; at the end of the test none may have logged a traceback."""
     servers: list[InProcess] = []
 
-    async def start(authenticator: Authenticator | None = None, **settings: Any) -> InProcess:
-        server = await InProcess.start(authenticator, **settings)
+    async def start(
+        authenticator: Authenticator | None = None, *, backend: Backend | None = None, **settings: Any
+    ) -> InProcess:
+        server = await InProcess.start(authenticator, backend=backend, **settings)
         servers.append(server)
         return server
 

@@ -19,7 +19,7 @@ from onlycare_socket.adapters.static import dev_token
 from onlycare_socket.app import Application, build
 from onlycare_socket.calls.ids import Millis
 from onlycare_socket.config import Settings
-from onlycare_socket.ports import Authenticator
+from onlycare_socket.ports import Authenticator, Backend
 
 from .interop.contract import check_ack, check_event
 
@@ -180,7 +180,9 @@ class InProcess:
         self._phones: list[Phone] = []
 
     @classmethod
-    async def start(cls, authenticator: Authenticator | None = None, **settings: Any) -> Self:
+    async def start(
+        cls, authenticator: Authenticator | None = None, *, backend: Backend | None = None, **settings: Any
+    ) -> Self:
         """Starts a server with static authentication, on a free port."""
         clock = TestClock()
         given: dict[str, Any] = {
@@ -190,7 +192,7 @@ class InProcess:
             "drain_spread": 0.0,
             "laravel_api_secret": (SECRET,),
         }
-        application = build(Settings(**(given | settings)), clock=clock, authenticator=authenticator)
+        application = build(Settings(**(given | settings)), clock=clock, authenticator=authenticator, backend=backend)
         await application.start()
         return cls(application, clock, aiohttp.ClientSession(f"http://127.0.0.1:{application.port}"))
 

@@ -195,7 +195,7 @@ async def test_it_outlives_its_output(serve: Serve) -> None:
 async def test_an_end_that_hangs_is_cut_short(tmp_path: Path) -> None:
     script = """
 import asyncio, os, signal, threading
-from onlycare_socket.app import Ending
+from onlycare_socket.process import Ending
 
 async def main():
     ending = Ending(0.2)

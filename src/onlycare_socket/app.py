@@ -5,10 +5,6 @@ closed first: who can connect finds everything there.
 """
 
 import asyncio
-import gc
-import os
-import signal
-import threading
 from collections.abc import Callable
 
 import structlog
@@ -26,8 +22,9 @@ from onlycare_socket.http_api import Access, Condition, HttpApi
 from onlycare_socket.instruments import Sources, show
 from onlycare_socket.limits import ConnectBudget, EventBudget, FailedAuthDelay
 from onlycare_socket.metrics import Metrics
-from onlycare_socket.ports import Authenticator
+from onlycare_socket.ports import Authenticator, Backend
 from onlycare_socket.presence import Presence
+from onlycare_socket.process import Ending, hold_standard_files, tune_gc
 from onlycare_socket.pulse import GcPauses, Pulse
 from onlycare_socket.socket_api import SocketApi
 from onlycare_socket.switchboard import Switchboard
@@ -37,8 +34,6 @@ from onlycare_socket.transport.server import SocketServer
 
 STOP_SLACK = 2.5
 """Seconds that stopping may take beside the spread of the closing of connections."""
-GC_THRESHOLDS = (100_000, 20, 50)
-"""Few and short pauses: almost nothing here makes cycles (design section 2)."""
 
 log = structlog.get_logger("onlycare_socket")
 
@@ -118,8 +113,14 @@ class Application:
         return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
 
 
-def build(settings: Settings, *, clock: Clock | None = None, authenticator: Authenticator | None = None) -> Application:
-    """Returns a server that has not started yet. Tests pass a clock that they set, and an authenticator of theirs."""
+def build(
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    authenticator: Authenticator | None = None,
+    backend: Backend | None = None,
+) -> Application:
+    """Returns a server that has not started yet. Tests pass a clock that they set, and outside systems of theirs."""
     clock = clock or SystemClock()
     authenticator = authenticator or _authenticator(settings)
     store = MemoryCallStore(clock, settings.ended_calls)
@@ -130,7 +131,7 @@ def build(settings: Settings, *, clock: Clock | None = None, authenticator: Auth
         log=calls,
         sockets=sockets,
         push=AbsentPush(can_wake=settings.auth == "laravel"),
-        backend=AbsentBackend(),
+        backend=backend or AbsentBackend(),
         terms=_terms(settings),
         clock=clock,
         agora_app_id=settings.agora_app_id,
@@ -263,7 +264,7 @@ def serve(settings: Settings) -> int:
 
     A second signal ends the process on the spot, and so does a stop that takes too long.
     """
-    _hold_standard_files()
+    hold_standard_files()
     ending = Ending(settings.drain_spread + STOP_SLACK)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(build, settings, ending))
@@ -274,57 +275,8 @@ def serve(settings: Settings) -> int:
 async def _serve(make: Callable[[Settings], Application], settings: Settings, ending: "Ending") -> None:
     application = make(settings)
     await application.start()
-    _tune_gc()
+    tune_gc()
     await ending.asked_for()
     log.info("stopping")
     await application.stop()
     log.info("stopped")
-
-
-def _hold_standard_files() -> None:
-    """Opens those of descriptors 0, 1 and 2 that are closed: libuv aborts when it has to close a socket numbered so."""
-    for number in range(3):
-        try:
-            os.fstat(number)
-        except OSError:
-            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free: this one
-
-
-def _tune_gc() -> None:
-    """Keeps the collector away from what lives for ever."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*GC_THRESHOLDS)
-
-
-class Ending:
-    """How the process ends: orderly at the first signal, at once at the second, and never later than it must."""
-
-    def __init__(self, most: float) -> None:
-        """`most` is the seconds that an orderly end may take."""
-        self._most = most
-        self._asked: asyncio.Event | None = None
-        self._overdue: threading.Timer | None = None
-
-    async def asked_for(self) -> None:
-        """Returns when a signal has asked for the end."""
-        loop = asyncio.get_running_loop()
-        self._asked = asyncio.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._signalled, number)
-        await self._asked.wait()
-
-    def over(self) -> None:
-        """The orderly end has come about in time."""
-        if self._overdue is not None:
-            self._overdue.cancel()
-
-    def _signalled(self, number: int) -> None:
-        assert self._asked is not None
-        if self._asked.is_set():
-            os._exit(128 + number)
-        self._asked.set()
-        # A thread, since what hangs may be the loop itself, or another thread that its end waits for.
-        self._overdue = threading.Timer(self._most, os._exit, (0,))
-        self._overdue.daemon = True
-        self._overdue.start()

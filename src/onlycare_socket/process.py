@@ -1,0 +1,59 @@
+"""What a server process does beside serving: how it ends, what its collector and its standard files are like."""
+
+import asyncio
+import gc
+import os
+import signal
+import threading
+
+GC_THRESHOLDS = (100_000, 20, 50)
+"""Few and short pauses: almost nothing here makes cycles (design section 2)."""
+
+
+def hold_standard_files() -> None:
+    """Opens those of descriptors 0, 1 and 2 that are closed: libuv aborts when it has to close a socket numbered so."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free: this one
+
+
+def tune_gc() -> None:
+    """Keeps the collector away from what lives for ever."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
+
+
+class Ending:
+    """How the process ends: orderly at the first signal, at once at the second, and never later than it must."""
+
+    def __init__(self, most: float) -> None:
+        """`most` is the seconds that an orderly end may take."""
+        self._most = most
+        self._asked: asyncio.Event | None = None
+        self._overdue: threading.Timer | None = None
+
+    async def asked_for(self) -> None:
+        """Returns when a signal has asked for the end."""
+        loop = asyncio.get_running_loop()
+        self._asked = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._signalled, number)
+        await self._asked.wait()
+
+    def over(self) -> None:
+        """The orderly end has come about in time."""
+        if self._overdue is not None:
+            self._overdue.cancel()
+
+    def _signalled(self, number: int) -> None:
+        assert self._asked is not None
+        if self._asked.is_set():
+            os._exit(128 + number)
+        self._asked.set()
+        # A thread, since what hangs may be the loop itself, or another thread that its end waits for.
+        self._overdue = threading.Timer(self._most, os._exit, (0,))
+        self._overdue.daemon = True
+        self._overdue.start()
