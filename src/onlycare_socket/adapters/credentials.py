@@ -45,8 +45,6 @@ def identity_of(subject: object, name: object, gender: object) -> Identity | Non
     """
     if isinstance(subject, bool) or not isinstance(subject, int | str):
         return None
-    if isinstance(subject, int) and abs(subject) >= 10**MAX_ID:
-        return None  # Python would refuse to write out a number of thousands of digits
     written = str(subject)
     if not is_user(written):
         return None

@@ -89,7 +89,7 @@ class JwtAuthenticator:
         try:
             claims: dict[str, Any] = self._jwt.decode(token, self._key, **self._checks)
         except (self._jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError):
-            # The last four: JSON nested too deep, and claims of a type that nobody should sign.
+            # The last four: what versions of PyJWT let through of JSON nested too deep and of claims of odd types.
             return None
         return claims
 
