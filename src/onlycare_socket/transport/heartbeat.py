@@ -73,9 +73,8 @@ class Wheel:
                 del self._slots[entry.slot]
         entry.slot = -1
 
-    def run(self, now: float) -> None:
-        """Run every slot that has begun at `now`."""
-        last = int(now / self._tick)
+    def run(self, last: int) -> None:
+        """Run every slot up to `last`, which has begun."""
         horizon = (last + 1) * self._tick
         first, self._next = self._next, last + 1
         begun = range(first, last + 1) if last - first < len(self._slots) else sorted(self._slots)
@@ -117,5 +116,6 @@ class Wheel:
 
     def _catch_up(self) -> None:
         assert self._loop is not None
-        self.run(self._loop.time())
+        # At least the slot the timer was set for: its beginning divided by the tick may come out a hair too small.
+        self.run(max(int(self._loop.time() / self._tick), self._next))
         self._timer = self._loop.call_at(self._next * self._tick, self._beat) if self._slots else None
