@@ -32,7 +32,7 @@ def make_token(
         raise Failure("AUTH=jwt with JWT_PUBLIC_KEY: only the holder of the private key can make a token")
     raise Failure(
         "AUTH=laravel: the backend makes the tokens. Log in with the app, or make one in `php artisan tinker` with "
-        "User::find(5)->createToken('test')->plainTextToken"
+        "User::find(5)->createToken('test')->plainTextToken; `call` takes two with --caller-token and --callee-token"
     )
 
 
