@@ -175,7 +175,8 @@ class Phone:
         if name == "call:incoming":
             call = canonical_call(payload["callId"])
             assert call not in self._rung, f"{self.name} rang twice for {call}"
-            assert call not in self._stopped, f"{self.name} rang after it was stopped for {call}"
+            stopped = call in self._stopped and call not in self._exchange.spoken_of
+            assert not stopped, f"{self.name} rang after it was stopped for {call}"
             self._rung.add(call)
         elif name in ("call:cancelled", "call:ended"):
             self._stopped.add(canonical_call(payload["callId"]))
@@ -277,6 +278,7 @@ class Exchange:
 
     def __init__(self, terms: Terms | None = None, *, ended_calls: int = 20_000) -> None:
         self.numbers = itertools.count(1)
+        self.spoken_of: set[CallId] = set()
         self.clock = HandClock()
         self.terms = terms or Terms()
         self.store = MemoryCallStore(self.clock, ended_calls)
@@ -302,12 +304,12 @@ class Exchange:
         self.switchboard.arrived(phone.connection)
         return phone
 
-    def wait(self, seconds: float) -> None:
+    def wait(self, seconds: float, sweep: float = SWEEP) -> None:
         """Lets time pass, sweeping as the server does."""
         while seconds > 0:
-            self.clock.run(min(SWEEP, seconds))
+            self.clock.run(min(sweep, seconds))
             self.switchboard.sweep()
-            seconds -= SWEEP
+            seconds -= sweep
 
     # ------------------------------------------------------------ the backend and the operator
 
@@ -336,6 +338,8 @@ class Exchange:
 
     def word(self, command: BackendCommand | OperatorEnded) -> tuple[dict[str, Any], bool]:
         answers: list[tuple[dict[str, Any], bool]] = []
+        if self.find(command.call_id) is None:
+            self.spoken_of.add(canonical_call(command.call_id))
 
         def answer(reply: Reply, emitted: bool) -> None:
             answers.append((check_ack("word", json.loads(ack_packet(1, reply)[2:])), emitted))

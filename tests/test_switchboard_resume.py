@@ -178,6 +178,34 @@ class TestTheCallWasAccepted:
         assert tablet.new() == []
 
 
+class TestTheReceiverAnsweredByRestOnly:
+    """Her phone rang, she answered without her socket, and it reconnects while the winner is open."""
+
+    @pytest.fixture
+    def back(self, exchange: Exchange, ana: Phone, bea: Phone) -> Phone:
+        ana.dial(BEA)
+        exchange.accepted(ANA, BEA)
+        bea.leave()
+        return exchange.phone(BEA)
+
+    def test_she_hears_the_end_of_the_call(self, ana: Phone, back: Phone) -> None:
+        ana.end()
+        assert back.new() == stop("completed")
+
+    def test_she_hears_that_another_device_took_the_call(self, exchange: Exchange, ana: Phone, back: Phone) -> None:
+        exchange.phone(BEA, "tablet").accept()
+        assert back.new() == stop("answered_elsewhere")
+
+    def test_the_backend_learns_that_she_was_told(self, exchange: Exchange, ana: Phone, back: Phone) -> None:
+        ana.leave()
+        assert exchange.ended(ANA, BEA)[1] is True
+
+    def test_a_device_that_never_rang_is_told_the_end_only(self, exchange: Exchange, ana: Phone, back: Phone) -> None:
+        tablet = exchange.phone(BEA, "tablet")
+        ana.end()
+        assert tablet.new() == ["call:ended/completed"]
+
+
 class TestTheCallEnded:
     @pytest.mark.parametrize(("age", "told"), [(59.5, ["call:ended/declined"]), (60.5, [])])
     def test_less_than_a_minute_ago(

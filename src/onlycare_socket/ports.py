@@ -78,7 +78,8 @@ class Delivery(Struct, frozen=True, kw_only=True, gc=False):
     """Packets for some devices of one user, encoded once; written to the newest live socket of each.
 
     `what` names what a device will have been told (`call:incoming`, `call:accepted`, `call:ended`, or another
-    event that nobody needs to tell again). `rung_only`: only sockets on which this call rang are written to.
+    event that nobody needs to tell again). `ringing`, for stopping a ring: only these devices are written to, and
+    sockets on which this call rang.
     """
 
     user: UserId
@@ -86,7 +87,7 @@ class Delivery(Struct, frozen=True, kw_only=True, gc=False):
     call: CallId
     what: str
     packets: tuple[bytes, ...]
-    rung_only: bool = False
+    ringing: frozenset[DeviceId] | None = None
 
 
 class Bus(Protocol):

@@ -187,10 +187,10 @@ class Switchboard:
                 call=tell.call,
                 what=tell.events[-1].name,
                 packets=tuple([event_packet(event.name, event) for event in tell.events]),
-                rung_only=tell.rung_only,
+                ringing=tell.ringing,
             )
         )
-        return True
+        return tell.ringing is None or not tell.ringing.isdisjoint(devices)
 
     def _audience(self, tell: Tell) -> tuple[DeviceId, ...]:
         here = self._sockets.devices(tell.user)

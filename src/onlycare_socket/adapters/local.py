@@ -236,7 +236,7 @@ class LocalSockets:
                     return None
                 connection.rung = (*connection.rung[1 - RUNG :], call)
                 return connection
-            if rang or not delivery.rung_only:
+            if rang or delivery.ringing is None or device in delivery.ringing:
                 return connection
         return None
 

@@ -22,7 +22,7 @@ class Tell(Struct, frozen=True, gc=False):
 
     `device`: only that one, and all others instead when it has no live socket and `else_all` is set; None: all.
     `but`: never these. `counts`: reaching one of them makes the backend's command `emitted`.
-    `rung_only`: only where this call rings, for stopping it.
+    `ringing`: for stopping a ring: only these devices, and the sockets on which this call rang.
     """
 
     user: UserId
@@ -31,7 +31,7 @@ class Tell(Struct, frozen=True, gc=False):
     device: DeviceId | None = None
     else_all: bool = False
     but: frozenset[DeviceId] = frozenset()
-    rung_only: bool = False
+    ringing: frozenset[DeviceId] | None = None
     counts: bool = False
 
 

@@ -73,6 +73,7 @@ def stop_ring(
     draft: Draft, call: Call, *, code: Code | None = None, but: DeviceId | None = None, counts: bool = True
 ) -> Call:
     """Stops every ringing device of the receiver, except the one that answered."""
+    ringing = ringing_devices(call)
     legs = tuple(_stopped(leg, call.receiver, but) for leg in call.legs)
     if legs != call.legs:
         call = draft.change(call, legs=legs)
@@ -82,12 +83,18 @@ def stop_ring(
             call=call.id,
             events=stop_events(call, draft.now, code),
             but=frozenset((but,)) if but else frozenset(),
-            rung_only=True,
+            ringing=ringing,
             counts=counts,
         ),
         Unpush(call),
     )
     return call
+
+
+def ringing_devices(call: Call) -> frozenset[DeviceId]:
+    """Returns the devices of the receiver that ring, as far as is known."""
+    receiver = call.receiver.user
+    return frozenset([leg.device for leg in call.legs if leg.user == receiver and leg.state in RINGING_LEGS])
 
 
 def _stopped(leg: Leg, receiver: Party, but: DeviceId | None) -> Leg:
@@ -166,7 +173,7 @@ def tell_end(draft: Draft, call: Call, role: Role, device: DeviceId | None = Non
     told = {leg.device for leg in call.legs if leg.user == party.user and leg.ended}
     if role is Role.RECEIVER and party.device is None:
         # Nobody knows which device has the call, so some may still ring.
-        ringing = {leg.device for leg in call.legs if leg.user == party.user and leg.state in RINGING_LEGS}
+        ringing = ringing_devices(call)
         call = stop_ring(draft, call, but=device)
         told |= ringing
     elif device is None:
