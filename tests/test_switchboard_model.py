@@ -1,0 +1,314 @@
+"""The switchboard against everything at once: many users and devices, commands in any order, time, the backend.
+
+A state machine plays at random and checks after every step what must always hold. What a phone hears is checked as it
+comes (see `tests.phones`): required fields and types, no null, no ring twice on a connection, no ring after a stop.
+"""
+
+import itertools
+import json
+from collections import defaultdict
+from typing import Any
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from onlycare_socket.calls.call import RINGING_LEGS, Call, Role, State
+from onlycare_socket.calls.ids import CallId, canonical_user
+from tests.phones import Exchange, Heard, Phone
+
+USERS = ("USR_1", "USR_2", "USR_3", "USR_4")
+DEVICES = ("phone", "tablet")
+CALL_IDS = tuple(f"CALL_{number}" for number in range(6))
+FORMS = st.sampled_from([*CALL_IDS, *(call_id.removeprefix("CALL_") for call_id in CALL_IDS)])
+COMMANDS = st.sampled_from(["accept", "reject", "cancel", "end", "ringing", "upgrade", "yes", "no"])
+STOPS = {"call:cancelled", "call:ended"}
+TERMINAL = {"call:rejected", "call:timeout", "call:busy", "call:ended"}
+AT_ONCE_ONLY = {"call:rejected", "call:timeout", "call:busy"}
+
+
+class Calls(RuleBasedStateMachine):
+    """Users with up to several sockets each, and calls between them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.exchange = Exchange()
+        self.phones: list[Phone] = []
+        self.before: dict[CallId, Call] = {}
+        self.rings_on: dict[str, set[CallId]] = defaultdict(set)
+        self.numbers = itertools.count(1)
+        self.remembered: set[str] = set()
+
+    @initialize()
+    def two_are_there(self) -> None:
+        self._connect(USERS[0], DEVICES[0])
+        self._connect(USERS[1], DEVICES[0])
+
+    # ------------------------------------------------------------ coming and going
+
+    def _connect(self, user: str, device: str) -> None:
+        self.phones.append(self.exchange.phone(user, device, f"{user}/{device}"))
+
+    def _some(self, number: int) -> Phone:
+        return self.phones[number % len(self.phones)]
+
+    @rule(user=st.sampled_from(USERS), device=st.sampled_from(DEVICES))
+    @precondition(lambda self: len(self.phones) < 10)
+    def connect(self, user: str, device: str) -> None:
+        self._connect(user, device)
+
+    @rule(number=st.integers(0, 99))
+    @precondition(lambda self: len(self.phones) > 1)
+    def disconnect(self, number: int) -> None:
+        phone = self._some(number)
+        phone.leave()
+        self._settle(phone)
+        self.phones.remove(phone)
+
+    @rule(number=st.integers(0, 99))
+    def any_packet(self, number: int) -> None:
+        if self.phones:
+            self._some(number).speak()
+
+    @rule(number=st.integers(0, 99), alive=st.booleans())
+    def pong(self, number: int, alive: bool) -> None:
+        probes = self._some(number).session.probes
+        if probes:
+            probes.pop(0)(alive)
+
+    # ------------------------------------------------------------ commands
+
+    @rule(number=st.integers(0, 99), receiver=st.sampled_from(USERS), call_id=FORMS, over=st.booleans())
+    def dial(self, number: int, receiver: str, call_id: str, over: bool) -> None:
+        self._dial(self._some(number), receiver, call_id, over_budget=over and number % 5 == 0)
+
+    @rule(number=st.integers(0, 99), receiver=st.sampled_from(USERS))
+    def dial_anew(self, number: int, receiver: str) -> None:
+        self._dial(self._some(number), receiver, f"CALL_n{next(self.numbers)}")
+
+    def _dial(self, phone: Phone, receiver: str, call_id: str, *, over_budget: bool = False) -> None:
+        before, heard = self.exchange.find(call_id), len(phone.heard)
+        ack = phone.dial(receiver, call_id, over_budget=over_budget)
+        self._ack_first(phone, heard, ack, call_id)
+        if before is not None and phone.user not in (before.caller.user, before.receiver.user):
+            assert "state" not in ack, "a foreign call shows nothing"
+            assert self.exchange.find(call_id) == before
+
+    @rule(number=st.integers(0, 99), command=COMMANDS, call_id=FORMS)
+    def command(self, number: int, command: str, call_id: str) -> None:
+        self._command(self._some(number), command, call_id)
+
+    @rule(number=st.integers(0, 99), command=COMMANDS)
+    def command_on_a_live_call(self, number: int, command: str) -> None:
+        live = self.exchange.live()
+        if live:
+            call = live[number % len(live)]
+            parties = [each for each in self.phones if call.role(each.user)] or self.phones
+            self._command(parties[number % len(parties)], command, call.caller.call_id)
+
+    def _command(self, phone: Phone, command: str, call_id: str) -> None:
+        before, heard = self.exchange.find(call_id), len(phone.heard)
+        if command in ("yes", "no"):
+            ack = phone.answer_upgrade(command == "yes", call_id)
+        else:
+            ack = getattr(phone, command)(call_id)
+        self._ack_first(phone, heard, ack, call_id)
+        if before is None or before.role(phone.user) is None:
+            assert ack == {
+                "success": False,
+                "error": "Call not found",
+                "code": "not_found",
+                "state": "unknown",
+                "callId": call_id,
+            }
+            assert self.exchange.find(call_id) == before
+        else:
+            assert ack["state"] == self.exchange.call(call_id).state.value
+
+    def _ack_first(self, phone: Phone, heard: int, ack: dict[str, Any], call_id: str) -> None:
+        assert phone.heard[heard] == Heard("ack", ack), "the ack stands before the events it causes"
+        assert sum(each.name == "ack" for each in phone.heard[heard:]) == 1
+        assert ack["callId"] == call_id
+        assert len({json.dumps(each.payload) for each in phone.heard[heard:] if each.name == "ack"}) == 1
+
+    # ------------------------------------------------------------ the backend, the operator, time
+
+    @rule(
+        call_id=FORMS,
+        caller=st.sampled_from(USERS),
+        receiver=st.sampled_from(USERS),
+        word=st.sampled_from(["accepted", "cancelled", "rejected", "ended"]),
+        device=st.sampled_from(["", *DEVICES]),
+    )
+    def backend_says(self, call_id: str, caller: str, receiver: str, word: str, device: str) -> None:
+        self._say(call_id, caller, receiver, word, device)
+
+    @rule(
+        number=st.integers(0, 99),
+        word=st.sampled_from(["accepted", "cancelled", "rejected", "ended"]),
+        device=st.sampled_from(["", *DEVICES]),
+    )
+    def backend_says_of_a_live_call(self, number: int, word: str, device: str) -> None:
+        live = self.exchange.live()
+        if live:
+            call = live[number % len(live)]
+            self._say(call.caller.call_id, call.caller.user, call.receiver.user, word, device)
+
+    def _say(self, call_id: str, caller: str, receiver: str, word: str, device: str) -> None:
+        exchange, before = self.exchange, self.exchange.find(call_id)
+        heard = sum(len(phone.heard) for phone in self.phones)
+        if word == "accepted":
+            answer, emitted = exchange.accepted(caller, receiver, call_id, device)
+        elif word == "cancelled":
+            answer, emitted = exchange.cancelled(receiver, caller, call_id)
+        elif word == "rejected":
+            answer, emitted = exchange.rejected(caller, receiver, call_id)
+        else:
+            answer, emitted = exchange.ended(caller, receiver, call_id, by=caller)
+        if before is None and word != "accepted" and answer["success"]:
+            self.remembered.add(call_id.removeprefix("CALL_"))
+        told = sum(len(phone.heard) for phone in self.phones) > heard
+        assert told or not emitted, "emitted is only said of what was sent"
+        parties = (canonical_user(caller), canonical_user(receiver))
+        if before is not None and parties != (before.caller.user, before.receiver.user):
+            assert answer["error"] == "Parties do not match"
+            assert exchange.find(call_id) == before
+
+    @rule(call_id=FORMS)
+    def operator_ends(self, call_id: str) -> None:
+        self.exchange.terminate(call_id)
+
+    @rule(seconds=st.sampled_from([0.5, 2.5, 14.0, 31.0, 61.0, 121.0]))
+    def time_passes(self, seconds: float) -> None:
+        self.exchange.wait(seconds, sweep=1.0)
+
+    @rule(seconds=st.sampled_from([-3_600, 3_600]))
+    def the_wall_clock_jumps(self, seconds: int) -> None:
+        self.exchange.clock.jump(seconds)
+
+    # ------------------------------------------------------------ what always holds
+
+    @invariant()
+    def what_was_heard_is_right(self) -> None:
+        for phone in self.phones:
+            self._settle(phone)
+
+    def _settle(self, phone: Phone) -> None:
+        """Looks at what a phone newly heard."""
+        for heard in phone.news():
+            if heard.name == "ack":
+                continue
+            id_ = CallId(heard.payload["callId"].removeprefix("CALL_"))
+            call = self.exchange.find(id_)
+            if call is None:
+                assert id_ in self.remembered, "only the backend speaks of calls that nobody dialled"
+                continue
+            role = call.role(phone.user)
+            if id_ in self.remembered and role is None:
+                continue
+            assert role is not None, f"{phone.name} heard {heard} of a foreign call"
+            self._check(phone, heard, call, role)
+
+    def _check(self, phone: Phone, heard: Heard, call: Call, role: Role) -> None:
+        name, payload = heard.name, heard.payload
+        if name in ("call:incoming", "call:cancelled", "call:reject:confirmed"):
+            assert role is Role.RECEIVER
+        if name in ("call:accepted", "call:ringing", *AT_ONCE_ONLY):
+            assert role is Role.CALLER
+        if name == "call:incoming":
+            self.rings_on[phone.id].add(call.id)
+        if name in STOPS:
+            self.rings_on[phone.id].discard(call.id)
+        if name in TERMINAL and call.id not in self.remembered and payload.get("code") != "answered_elsewhere":
+            assert call.state is State.ENDED
+            if payload.get("code") != "declined_elsewhere":
+                assert payload.get("code", "busy") == call.code or (name, call.code) == ("call:busy", "glare")
+
+    @invariant()
+    def a_phone_rings_only_for_a_call_that_may_still_be_answered(self) -> None:
+        for phone in self.phones:
+            newest = self.exchange.sockets.of_device(phone.user, phone.device)[0] is phone.connection
+            for id_ in self.rings_on[phone.id]:
+                call = self.exchange.find(id_)
+                if newest and call is not None and not call.live:
+                    leg = call.leg(phone.user, phone.device)
+                    assert leg is not None
+                    # It answered or declined itself, or hung up: its own word stopped it.
+                    assert leg.state.value in ("accepted", "declined") or leg.ended
+
+    @invariant()
+    def ended_is_final_and_the_same_for_everybody(self) -> None:
+        for id_, old in self.before.items():
+            call = self.exchange.find(id_)
+            assert call is not None
+            assert call.version >= old.version
+            if not old.live:
+                assert (call.state, call.code, call.ended, call.ended_by) == (
+                    old.state,
+                    old.code,
+                    old.ended,
+                    old.ended_by,
+                )
+        self.before = {call.id: call for call in self._all()}
+        for call in self.before.values():
+            ends = [step.detail for step in self.exchange.steps(call.id) if step.what == "ended"]
+            assert len(ends) == (0 if call.live else 1)
+
+    @invariant()
+    def a_live_call_has_a_deadline_and_an_ended_one_has_none(self) -> None:
+        for call in self._all():
+            kinds = {kind.value for kind, _ in call.deadlines()}
+            if call.state is State.RINGING:
+                assert "ring" in kinds
+            elif call.state is State.ACCEPTED:
+                assert "max_duration" in kinds
+                assert kinds <= {"max_duration", "call_grace", "upgrade"}
+            else:
+                assert kinds == set()
+                assert call.code is not None
+                assert call.agora_token == ""
+
+    @invariant()
+    def ringing_legs_are_of_calls_that_may_ring(self) -> None:
+        for call in self._all():
+            ringing = [leg for leg in call.legs if leg.user == call.receiver.user and leg.state in RINGING_LEGS]
+            if call.state is State.ENDED or call.receiver.device is not None:
+                assert ringing == []
+            winners = [leg for leg in call.legs if leg.state.value == "accepted"]
+            assert len(winners) <= 1
+
+    @invariant()
+    def busy_is_exactly_a_live_call(self) -> None:
+        live = self.exchange.live()
+        assert len(live) == self.exchange.log.live_count()
+        parties = [user for call in live for user in (call.caller.user, call.receiver.user)]
+        assert len(parties) == len(set(parties)), "nobody is in two live calls"
+        for user in map(canonical_user, USERS):
+            mine = [call for call in live if call.role(user)]
+            found: list[tuple[Call, ...]] = []
+            self.exchange.log.of_user(user, 20, found.append)
+            assert [call.id for call in found[0] if call.live] == [call.id for call in mine]
+
+    @invariant()
+    def every_live_call_has_somebody_or_a_grace(self) -> None:
+        online = self.exchange.sockets.online
+        for call in self.exchange.live():
+            kinds = {kind.value for kind, _ in call.deadlines()}
+            if call.state is State.RINGING and not online(call.caller.user):
+                assert "caller_grace" in kinds
+            if call.state is State.ACCEPTED and not (online(call.caller.user) or online(call.receiver.user)):
+                assert "call_grace" in kinds
+
+    def _all(self) -> list[Call]:
+        found: list[tuple[Call, ...]] = []
+        self.exchange.log.recent(1_000_000, found.append)
+        return list(found[0])
+
+
+Calls.TestCase.settings = settings(
+    max_examples=120,
+    stateful_step_count=60,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
+TestCalls = Calls.TestCase
