@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple, Protocol
 
 import pytest
 
-from .libraries import LIBRARIES, TRANSPORTS, prepare
+from .libraries import LIBRARIES, TRANSPORTS, Library, prepare
 from .phones import Phone, Program
 from .server_process import Server
 
@@ -19,8 +19,17 @@ _calls: Final = itertools.count(1)
 class Lane(NamedTuple):
     """One library on one choice of transports."""
 
+    library: Library
     program: Program
     transports: str
+
+    @property
+    def lost(self) -> tuple[str, ...]:
+        """What this library calls it when the server ends the connection below Socket.IO."""
+        return self.library.lost_poll if self.transports == "polling" else self.library.lost_websocket
+
+
+OpenLane = Callable[[str, str], Lane]
 
 
 class Dial(Protocol):
@@ -40,36 +49,36 @@ class Dial(Protocol):
 
 
 @pytest.fixture(scope="session")
-def programs() -> Iterator[Callable[[str], Program]]:
-    """Gives the running program of a library, built and started when it is first asked for."""
+def open_lane() -> Iterator[OpenLane]:
+    """Gives the lane of a library on these transports; its program is built and started when first asked for."""
     running: dict[str, Program] = {}
 
-    def program(name: str) -> Program:
+    def opened(name: str, transports: str) -> Lane:
+        library = LIBRARIES[name]
         if name not in running:
-            folder = prepare(LIBRARIES[name])
-            running[name] = Program(list(LIBRARIES[name].run), folder)
-        return running[name]
+            running[name] = Program(list(library.run), prepare(library))
+        return Lane(library, running[name], transports)
 
-    yield program
+    yield opened
     for one in running.values():
         one.close()
 
 
 @pytest.fixture(params=[f"{library}-{transports}" for library in LIBRARIES for transports in TRANSPORTS])
-def lane(request: pytest.FixtureRequest, programs: Callable[[str], Program]) -> Iterator[Lane]:
+def lane(request: pytest.FixtureRequest, open_lane: OpenLane) -> Iterator[Lane]:
     """Each library on polling alone, on WebSocket alone, and on polling with the upgrade."""
     library, _, transports = str(request.param).rpartition("-")
-    program = programs(library)
-    yield Lane(program, transports)
-    program.hang_up()
+    lane = open_lane(library, transports)
+    yield lane
+    lane.program.hang_up()
 
 
 @pytest.fixture(params=list(LIBRARIES))
-def library_lane(request: pytest.FixtureRequest, programs: Callable[[str], Program]) -> Iterator[Lane]:
+def library_lane(request: pytest.FixtureRequest, open_lane: OpenLane) -> Iterator[Lane]:
     """Each library once, as the Android app connects: polling, then the upgrade."""
-    program = programs(str(request.param))
-    yield Lane(program, "upgrade")
-    program.hang_up()
+    lane = open_lane(str(request.param), "upgrade")
+    yield lane
+    lane.program.hang_up()
 
 
 @pytest.fixture(scope="session")
@@ -121,7 +130,7 @@ def dialler(lane: Lane, server: Server) -> Dial:
         lane: Lane | None = None,
         **auth: Any,
     ) -> Phone:
-        program, transports = lane or home
+        _, program, transports = lane or home
         told = {"token": f"dev:{user}:{device}", "userId": user, "platform": "android", **auth}
         phone = program.open((at or server).url, TRANSPORTS[transports], told, acks=acks)
         if wait:

@@ -26,12 +26,13 @@ class LaravelStandIn:
         self.behaviour: Behaviour = "well"
         self.seen: list[Seen] = []
         self.released = threading.Event()
+        self._down = False
         stand_in = self
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
-            def do_GET(self) -> None:  # noqa: N802
+            def do_GET(self) -> None:
                 stand_in._answer(self)
 
             def log_message(self, *args: object) -> None:
@@ -42,12 +43,14 @@ class LaravelStandIn:
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
     def go_down(self) -> None:
-        """Stops listening: connections are refused."""
+        """Stops listening: connections are refused, and the ones kept open are closed without an answer."""
+        self._down = True
         self._server.shutdown()
         self._server.server_close()
 
     def come_back(self) -> None:
         """Listens again on the same port."""
+        self._down = False
         self._server = self._listen(self._server.server_port)
 
     def close(self) -> None:
@@ -64,7 +67,7 @@ class LaravelStandIn:
     def _answer(self, request: BaseHTTPRequestHandler) -> None:
         authorization = request.headers.get("Authorization", "")
         self.seen.append(Seen(request.command, request.path, authorization, request.headers.get("Accept", "")))
-        match self.behaviour:
+        match "hangs up" if self._down else self.behaviour:
             case "slow":
                 self.released.wait(30)
                 request.close_connection = True

@@ -19,34 +19,53 @@ TRANSPORTS: Final = {
 """The lists that the libraries are given; the last is the Android app's: polling first, then the upgrade."""
 
 
+TAKEN_FOR_FINAL: Final = "server disconnect"
+"""python-socketio's word for an Engine.IO close packet; it does not try again after it, as all others do."""
+
+
 class Library(NamedTuple):
-    """One foreign library: the folder of its program, what must be installed, what builds it and what starts it."""
+    """One foreign library: the folder of its program, what starts it, what must be installed, what builds it.
+
+    `lost_poll` and `lost_websocket` are its words for a connection that the server ended below Socket.IO; a client
+    that is between two polls just then finds nobody there, which every library calls an error of the transport.
+    """
 
     folder: str
-    needs: tuple[str, ...]
-    sources: tuple[str, ...]
-    build: tuple[str, ...]
     run: tuple[str, ...]
+    needs: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+    build: tuple[str, ...] = ()
+    lost_poll: tuple[str, ...] = ("transport close", "transport error")
+    lost_websocket: tuple[str, ...] = ("transport close",)
 
 
-_NPM = {
-    "folder": "js",
-    "needs": ("node", "npm"),
-    "sources": ("package-lock.json",),
-    "build": ("npm", "ci", "--no-audit", "--no-fund"),
-}
+def _javascript(package: str) -> Library:
+    return Library(
+        folder="js",
+        run=("node", "phone.mjs", package),
+        needs=("node", "npm"),
+        sources=("package-lock.json",),
+        build=("npm", "ci", "--no-audit", "--no-fund"),
+    )
+
 
 LIBRARIES: Final = {
-    "js": Library(**_NPM, run=("node", "phone.mjs", "socket.io-client")),  # type: ignore[arg-type]
-    "js-4.0": Library(**_NPM, run=("node", "phone.mjs", "socket.io-client-4.0")),  # type: ignore[arg-type]
+    "js": _javascript("socket.io-client"),
+    "js-4.0": _javascript("socket.io-client-4.0"),
     "java": Library(
         folder="java",
+        run=("java", "-Xmx128m", "-XX:+UseSerialGC", "-jar", "target/phone.jar"),
         needs=("java", "mvn"),
         sources=("pom.xml", "src"),
         build=("mvn", "-q", "-B", "package"),
-        run=("java", "-Xmx128m", "-XX:+UseSerialGC", "-jar", "target/phone.jar"),
+        lost_websocket=("transport error",),
     ),
-    "python": Library("python", (), (), (), (sys.executable, "phone.py")),
+    "python": Library(
+        folder="python",
+        run=(sys.executable, "phone.py"),
+        lost_poll=(TAKEN_FOR_FINAL, "transport error"),
+        lost_websocket=("transport error",),
+    ),
 }
 
 

@@ -138,11 +138,11 @@ class Phone:
         assert report["kind"] == "connected", report
         return self
 
-    def connected_at_last(self) -> "Phone":
-        """Waits for the connection, however often the transport is closed before it; returns the phone itself."""
+    def connected_at_last(self, lost: tuple[str, ...]) -> "Phone":
+        """Waits for the connection, however often it is lost in these words before; returns the phone itself."""
         report = self._next("the connection")
         while report["kind"] == "disconnected":
-            assert report["reason"] == "transport close", report
+            assert report["reason"] in lost, report
             report = self._next("the connection")
         assert report["kind"] == "connected", report
         return self

@@ -6,15 +6,15 @@ closed, and the phone comes back by itself when Laravel does.
 
 import itertools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Final, get_args
 
 import pytest
 
-from .conftest import Lane
+from .conftest import Lane, OpenLane
 from .laravel_stand_in import PRIVATE, Behaviour, LaravelStandIn
 from .libraries import TRANSPORTS
-from .phones import Phone, Program
+from .phones import Phone
 from .server_process import Server
 from .test_call_story import ring
 
@@ -50,9 +50,9 @@ def verifying_server(laravel: LaravelStandIn) -> Iterator[Server]:
 
 
 @pytest.fixture
-def lanes(programs: Callable[[str], Program]) -> Iterator[list[Lane]]:
+def lanes(open_lane: OpenLane) -> Iterator[list[Lane]]:
     """The libraries and transports that meet trouble together."""
-    lanes = [Lane(programs(library), transports) for library, transports in PLAYED_ON]
+    lanes = [open_lane(library, transports) for library, transports in PLAYED_ON]
     yield lanes
     for lane in lanes:
         lane.program.hang_up()
@@ -100,14 +100,14 @@ def test_trouble_closes_the_transport_and_phones_come_back_after_it(
     else:
         laravel.behaviour = trouble  # type: ignore[assignment]
     phones = [sign_in(lane, verifying_server, next(_numbers)) for lane in lanes]
-    for phone in phones:
-        assert phone.disconnected() == "transport close"  # the first report of all: no CONNECT_ERROR before it
+    for lane, phone in zip(lanes, phones, strict=True):
+        assert phone.disconnected() in lane.lost  # the first report of all: no CONNECT_ERROR came before it
 
     laravel.behaviour = "well"
     if trouble == "down":
         laravel.come_back()
-    for phone in phones:
-        phone.connected_at_last()
+    for lane, phone in zip(lanes, phones, strict=True):
+        phone.connected_at_last(lane.lost)
 
 
 def test_a_phone_known_to_the_server_comes_back_while_laravel_is_down(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import Dial, Lane, dialler
+from .conftest import Dial, Lane, OpenLane, dialler
 from .libraries import TRANSPORTS
 from .phones import Phone
 from .server_process import Server
@@ -39,11 +39,9 @@ def test_every_form_of_an_id_names_the_same_user(form: str, dial: Dial, user: Ma
 
 
 @pytest.mark.parametrize("library", ["js", "js-4.0", "python"])  # the Java library sends auth fields as text only
-def test_an_integer_user_id_counts_as_its_text(
-    library: str, programs: Callable[[str], Any], server: Server, user: Make
-) -> None:
+def test_an_integer_user_id_counts_as_its_text(library: str, open_lane: OpenLane, server: Server, user: Make) -> None:
     alice = user()
-    dial = dialler(Lane(programs(library), "websocket"), server)
+    dial = dialler(open_lane(library, "websocket"), server)
     phone = dial(alice, userId=int(bare(alice)))
     assert server.get(f"/api/users/{alice}/online")["isOnline"] is True
     phone.close()
@@ -131,10 +129,10 @@ def test_others_are_told_when_a_user_comes_and_goes(dial_once: Dial, server: Ser
 
 
 def test_phones_on_different_libraries_talk_to_each_other(
-    programs: Callable[[str], Any], server: Server, user: Make, call_id: Make
+    open_lane: OpenLane, server: Server, user: Make, call_id: Make
 ) -> None:
     lanes = [
-        Lane(programs(library), transports)
+        open_lane(library, transports)
         for library, transports in (
             ("java", "upgrade"),
             ("js", "polling"),

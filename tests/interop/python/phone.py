@@ -6,7 +6,7 @@ import json
 import sys
 from typing import Any
 
-import socketio  # type: ignore[import-untyped]
+import socketio
 
 
 def report(**line: Any) -> None:
