@@ -27,6 +27,7 @@ def _story(page: Page) -> Iterator[str]:
     yield "not connected"
     for phone in (caller, receiver):
         phone.connect()
+        phone.part("fold-presence").evaluate("details => { details.open = true; }")  # folded on a phone screen
         phone.click("watch")
     yield "connected"
     call(caller, receiver)
