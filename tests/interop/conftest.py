@@ -93,6 +93,12 @@ def impatient_server() -> Iterator[Server]:
     yield from _serve(Server("--dev", AUTH="static", RING_TIMEOUT="2"))
 
 
+@pytest.fixture(scope="session")
+def plain_server() -> Iterator[Server]:
+    """A development server on aiohttp's own WebSocket instead of picows."""
+    yield from _serve(Server("--dev", AUTH="static", WEBSOCKET_ENGINE="aiohttp"))
+
+
 @pytest.fixture
 def own_server() -> Iterator[Server]:
     """A development server that the test may stop and start."""

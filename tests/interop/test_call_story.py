@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import Dial
+from .conftest import Dial, Lane
 from .contract import SYNCED_CALL, check_fields
 from .phones import Phone
 from .server_process import Server
@@ -50,7 +50,7 @@ def ring(caller: Phone, receiver: Phone, receiver_id: str, call: str, call_type:
 
 @with_and_without_acks
 def test_a_call_is_dialled_shown_accepted_turned_into_video_and_hung_up(
-    acks: bool, dial: Dial, user: Make, call_id: Make
+    acks: bool, lane: Lane, dial: Dial, user: Make, call_id: Make
 ) -> None:
     alice, bob, call = user(), user(), call_id()
     caller, receiver = dial(alice, acks=acks), dial(bob, acks=acks)
@@ -66,6 +66,7 @@ def test_a_call_is_dialled_shown_accepted_turned_into_video_and_hung_up(
 
     receiver.do("call:ringing", call, "ringing")
     assert caller.expect("call:ringing")["callId"] == call
+    assert caller.last_via == ("polling" if lane.transports == "polling" else "websocket")
 
     receiver.do("call:accept", call, "accepted")
     accepted = caller.expect("call:accepted")
@@ -273,6 +274,19 @@ def test_the_old_names_of_the_video_request_still_work(alias: str, dial_once: Di
     response = receiver.expect("call:upgrade:response")
     assert (response["accepted"], response["reason"]) == (False, "Camera is broken")
     caller.do("call:end", call, "ended")
+
+
+def test_the_other_websocket_engine_carries_a_call_too(
+    dial_once: Dial, plain_server: Server, user: Make, call_id: Make
+) -> None:
+    alice, bob, call = user(), user(), call_id()
+    caller, receiver = dial_once(alice, at=plain_server), dial_once(bob, at=plain_server)
+    ring(caller, receiver, bob, call)
+    receiver.do("call:accept", call, "accepted")
+    caller.expect("call:accepted")
+    assert caller.last_via == "websocket"
+    caller.do("call:end", call, "ended")
+    assert receiver.expect("call:ended")["endedBy"] == alice
 
 
 INITIATE = {

@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import json
+import logging
+import os
 import sys
 from typing import Any
 
@@ -69,6 +71,7 @@ class Phone:
 
 async def main() -> None:
     """Carries out commands in the order they come until standard input ends."""
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # says only that the library left a session open
     phones: dict[str, Phone] = {}
     lines: asyncio.Queue[str] = asyncio.Queue()
     asyncio.get_running_loop().run_in_executor(None, _read, asyncio.get_running_loop(), lines)
@@ -83,6 +86,7 @@ async def main() -> None:
             await phones[name].emit(command)
         else:
             await phones.pop(name).close()
+    os._exit(0)  # nothing to tidy up: the library leaves its HTTP session of a lost connection to the collector
 
 
 def _read(loop: asyncio.AbstractEventLoop, lines: "asyncio.Queue[str]") -> None:
