@@ -3,6 +3,7 @@
 import asyncio
 import errno
 
+import aiohttp
 import pytest
 from aiohttp import web
 
@@ -77,6 +78,31 @@ async def test_nothing_is_left_after_a_stop() -> None:
     assert not hall.live  # type: ignore[union-attr]
     await asyncio.sleep(0)
     assert len(asyncio.all_tasks()) == before
+
+
+async def test_a_connection_that_does_not_finish_closing_is_dropped() -> None:
+    """A refused request is closed by the server; this client neither reads the answer nor closes."""
+    async with serving(head_timeout=0.1) as server:
+        app_watch = server.listener._watch
+        _, writer = await server.raw()
+        writer.transport.pause_reading()  # type: ignore[attr-defined]
+        writer.write(b"PUT /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: x\r\n\r\n")
+        await server.until(lambda: server.sockets.counters.refused.total() == 1)
+        await server.until(lambda: not app_watch.connections)
+
+
+async def test_the_fault_of_a_handler_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    async def fail(request: web.Request) -> web.Response:
+        raise RuntimeError("on purpose")
+
+    app = web.Application()
+    app.router.add_get("/", fail)
+    listener = Listener(app, "127.0.0.1", 0)
+    await listener.start()
+    async with aiohttp.ClientSession() as http, http.get(f"http://127.0.0.1:{listener.port}/") as response:
+        assert response.status == 500
+    await listener.stop()
+    assert [record for record in caplog.records if record.exc_info]
 
 
 async def test_malformed_http_is_answered_without_a_traceback(caplog: pytest.LogCaptureFixture) -> None:

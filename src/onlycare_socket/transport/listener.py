@@ -12,6 +12,7 @@ import resource
 from typing import Any, cast
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from onlycare_socket.transport.server import SocketServer
 
@@ -26,14 +27,14 @@ SHUTDOWN_TIMEOUT = 5.0
 class WatchedHandler(web.RequestHandler):
     """One HTTP connection, with the time since when an unfinished request head has been coming."""
 
-    __slots__ = ("closing_seen", "head_since", "watch", "wire")
+    __slots__ = ("closing_since", "head_since", "watch", "wire")
 
     def __init__(self, watch: "Watch", manager: web.Server, **settings: Any) -> None:
         super().__init__(manager, **settings)
         self.watch = watch
         self.wire: asyncio.Transport | None = None
         self.head_since: float | None = None
-        self.closing_seen = False
+        self.closing_since: float | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The first head is expected from now on."""
@@ -75,12 +76,14 @@ class Watch:
     def look(self, now: float) -> None:
         """Cut the connections that are too slow."""
         for connection in list(self.connections):
-            wire, since = connection.wire, connection.head_since
+            wire = connection.wire
             if wire is None:
                 continue
-            if (since is not None and now - since >= self._head_timeout) or connection.closing_seen:
+            if connection.closing_since is None and wire.is_closing():
+                connection.closing_since = now
+            since = connection.closing_since or connection.head_since
+            if since is not None and now - since >= self._head_timeout:
                 wire.abort()
-            connection.closing_seen = wire.is_closing()
 
 
 class WatchedServer(web.Server):
@@ -178,5 +181,17 @@ def raise_file_limit() -> None:
 
 
 def quiet_aiohttp() -> None:
-    """Keep aiohttp from logging a traceback for every malformed request; its real faults are logged by handlers."""
-    logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
+    """Keep aiohttp from logging a traceback for every malformed request; the faults of handlers are still logged."""
+    logging.getLogger("aiohttp.server").addFilter(_NO_CLIENT_FAULTS)
+
+
+class _NoClientFaults(logging.Filter):
+    """Drops what a client did wrong."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the record is kept."""
+        fault = record.exc_info[1] if record.exc_info else None
+        return not isinstance(fault, HttpProcessingError | ConnectionError)
+
+
+_NO_CLIENT_FAULTS = _NoClientFaults()

@@ -313,7 +313,8 @@ class Session:
             self._end_polling(last, keep_for_next_poll)
         self._out = []
         self._answer_probes(False)
-        self.client.closed(reason)
+        client, self.client = self.client, NOBODY  # leaves no cycle for the collector
+        client.closed(reason)
 
     def _end_websocket(self, reason: str, abort: bool) -> None:
         websocket, self.websocket = self.websocket, None
