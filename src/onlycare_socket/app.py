@@ -35,6 +35,10 @@ from onlycare_socket.transport.server import SocketServer
 STOP_SLACK = 2.5
 """Seconds that stopping may take beside the spread of the closing of connections."""
 
+CONNECTS, CONNECTS_AT_ONCE = 500.0, 10_000
+"""Connects of one address a second, and at once: all phones behind one carrier come back together after a restart,
+and the app gives up when it was turned away for 17 s."""
+
 log = structlog.get_logger("onlycare_socket")
 
 
@@ -74,12 +78,12 @@ class Application:
 
     async def start(self) -> None:
         """Opens for clients. Raises OSError when the port cannot be had, and then has stopped all it started."""
-        self._gc_pauses.start()
-        await self.authenticator.start()
-        self.pulse.start()
         try:
+            self._gc_pauses.start()
+            await self.authenticator.start()
+            self.pulse.start()
             await self._listener.start()
-        except OSError:
+        except BaseException:
             await self._stop_all_but_the_port()
             raise
         log.info("listening", address=self._address(), auth=self._settings.auth, version=__version__)
@@ -143,7 +147,7 @@ def build(
         sockets=sockets,
         switchboard=switchboard,
         presence=presence,
-        budget=ConnectBudget(settings.trusted_proxies),
+        budget=ConnectBudget(settings.trusted_proxies, per_second=CONNECTS, burst=CONNECTS_AT_ONCE),
         clock=clock,
     )
     api = SocketApi(

@@ -158,5 +158,7 @@ class Entrance:
     def _disconnect(self, socket: Socket, reason: str) -> None:
         connection: Connection = socket.data
         last = self._sockets.remove(connection)
-        self._switchboard.left(connection)
-        self._presence.went(connection, last=last)
+        try:
+            self._switchboard.left(connection)
+        finally:
+            self._presence.went(connection, last=last)

@@ -66,7 +66,7 @@ async def read_body(request: web.Request, shape: type[T], *, most: int = MAX_BOD
 def read_number(request: web.Request, name: str, default: int | None, most: int) -> int | None:
     """Returns a number from the query, at most `most`. Raises BadRequest when it is none, or below 1."""
     written = request.query.get(name)
-    if written is None:
+    if not written:
         return default
     if not written.isascii() or not written.isdigit() or len(written) > 9 or int(written) < 1:
         raise BadRequest(422, f"{name} is a number from 1")
@@ -92,12 +92,12 @@ def refused(reply: Reply) -> web.Response:
 def failures_as_json(access: Access, *, but: str) -> Any:
     """Returns a middleware that keeps out who may not ask, and answers every failure in JSON.
 
-    Paths that begin with `but` are left alone: Engine.IO has its own way to say no.
+    The path `but` is left alone: Engine.IO has its own way to say no.
     """
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if request.path.startswith(but):
+        if request.path == but:
             return await handler(request)
         if not access.allows(request):
             return error(401, "Unauthorized")

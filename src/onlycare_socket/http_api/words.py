@@ -17,7 +17,7 @@ from onlycare_socket.calls.commands import (
     BackendRejected,
     OperatorEnded,
 )
-from onlycare_socket.calls.ids import DeviceId, UserId, canonical_call, canonical_user, is_user
+from onlycare_socket.calls.ids import MAX_ID, DeviceId, UserId, canonical_call, canonical_user, is_user
 from onlycare_socket.calls.messages import MAX_REASON, Reply
 from onlycare_socket.http_api.exchange import BadRequest, answer, read_body, refused
 from onlycare_socket.switchboard import Switchboard
@@ -91,6 +91,8 @@ class BackendWords:
 
     def _accepted(self, word: AcceptedWord) -> BackendCommand:
         parties = self._parties(word.caller_id, word.receiver_id)
+        if len(word.device_id or "") > MAX_ID:
+            raise BadRequest(422, "Bad body: deviceId is too long")
         device = DeviceId(f"d:{word.device_id}") if word.device_id else None
         return BackendAccepted(call_id=call_id_of(word.call_id), device=device, **parties)
 
