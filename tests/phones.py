@@ -43,7 +43,7 @@ from onlycare_socket.wire.socketio import ack_packet
 
 from .interop.contract import check_ack, check_event
 
-START: Final = 1_790_000_000_000
+START: Final = Millis(1_790_000_000_000)
 """Where the wall clock of a test begins, in ms."""
 ID: Final = "CALL_17"
 """The call of most tests. Not of the dated form, so it says nothing about time."""
