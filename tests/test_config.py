@@ -143,8 +143,10 @@ def test_a_near_miss_in_the_environment_is_pointed_out(written: str, meant: str)
     assert load({written: "1"}, None, dev=True)[1] == [expected]
 
 
-def test_a_near_miss_of_a_setting_that_is_set_is_left_alone() -> None:
+def test_a_near_miss_of_a_setting_that_is_set_is_left_alone(tmp_path: Path) -> None:
     assert load({**BACKEND, "LARAVEL_URL": "https://www.example.com"}, None)[1] == []
+    (tmp_path / ".env").write_text("LARAVEL_API_URL=https://api.example.com\n")
+    assert load({"LARAVEL_URL": "https://www.example.com"}, tmp_path / ".env")[1] == []
 
 
 def test_a_near_miss_is_named_beside_the_error_that_it_causes() -> None:

@@ -3,7 +3,7 @@
 import difflib
 import io
 import ipaddress
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,8 @@ _Sources = list[tuple[str, Mapping[str, str]]]
 class SettingsError(Exception):
     """A setting that the server cannot start with; the text is one line that says what and what to do."""
 
-    warnings: list[str] = []  # noqa: RUF012  names that look like mistakes: often the cause
+    warnings: Sequence[str] = ()
+    """Names that look like mistakes: often the cause."""
 
 
 def load(
@@ -43,7 +44,7 @@ def load(
     Raises SettingsError on the first setting that is wrong.
     """
     dotenv, warnings = _read_dotenv(dotenv_path)
-    warnings += [*_unknown(dotenv, str(dotenv_path)), *_near_misses(environ)]
+    warnings += [*_unknown(dotenv, str(dotenv_path)), *_near_misses(environ, dotenv)]
     sources: _Sources = [
         ("on the command line", {"HOST": host or "", "PORT": port or ""}),
         ("in the environment", environ),
@@ -166,12 +167,12 @@ def _unknown(dotenv: Mapping[str, str], path: str) -> list[str]:
     ]
 
 
-def _near_misses(environ: Mapping[str, str]) -> list[str]:
+def _near_misses(environ: Mapping[str, str], dotenv: Mapping[str, str]) -> list[str]:
     """Points out names of the environment that are almost a setting's, unless that setting is set as well."""
     return [
         f"{name} in the environment is not a setting of this server{_meant(name)}"
         for name in environ
-        if name not in _BY_VARIABLE and (near := _nearest(name)) and not environ.get(near)
+        if name not in _BY_VARIABLE and (near := _nearest(name)) and not environ.get(near) and not dotenv.get(near)
     ]
 
 
