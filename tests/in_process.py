@@ -270,3 +270,8 @@ async def talk(caller: Phone, receiver: Phone, receiver_id: str, call_id: str) -
     await ring(caller, receiver, receiver_id, call_id)
     assert (await receiver.ask("call:accept", {"callId": call_id}))["success"]
     await caller.expect("call:accepted")
+
+
+async def pair(server: InProcess) -> tuple[Phone, Phone, str]:
+    """Returns phones of USR_1 and USR_2, and a new call id."""
+    return await server.phone("USR_1"), await server.phone("USR_2"), new_call_id()

@@ -117,6 +117,12 @@ async def test_what_a_proxy_or_a_page_may_have_sent_needs_the_secret(server: InP
 
 
 @pytest.mark.parametrize("path", OPEN)
+@pytest.mark.parametrize("header", ["X-Internal-Secret: wrong", "Authorization: Bearer wrong", "X-Internal-Secret:"])
+async def test_a_wrong_secret_is_refused_everywhere(server: InProcess, path: str, header: str) -> None:
+    assert (await raw(server, f"GET {path} HTTP/1.1\nHost: localhost\n{header}"))[0] == 401
+
+
+@pytest.mark.parametrize("path", OPEN)
 async def test_the_exception_can_be_closed(start: Start, path: str) -> None:
     server = await start(api_open_on_loopback=False)
     assert (await server.get(path, secret=None))[0] == 401

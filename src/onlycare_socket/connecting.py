@@ -136,6 +136,7 @@ class Entrance:
         first = self._sockets.add(connection)
         socket.accept()
         if not socket.connected:  # it took its CONNECT back while it was being verified
+            socket.data = None
             self._sockets.remove(connection)
             self.outcomes["gone"] += 1
             return
@@ -157,6 +158,7 @@ class Entrance:
 
     def _disconnect(self, socket: Socket, reason: str) -> None:
         connection: Connection = socket.data
+        socket.data = None  # no cycle is left for the collector
         last = self._sockets.remove(connection)
         try:
             self._switchboard.left(connection)

@@ -3,7 +3,8 @@
 - All of `/api` and `/metrics` need the secret, in `X-Internal-Secret` or as a Bearer; without a proper secret they
   are closed.
 - The deployed backend sends none with its GETs of users. They are answered without it from this machine, if nothing
-  suggests that a proxy carried the request here for somebody else.
+  suggests that a proxy carried the request here for somebody else. A wrong secret is refused there, too: it is a
+  mistake that its sender must hear of.
 - Everything else (`/health`, `/ready`, the test page, `/socket.io/`) is open.
 """
 
@@ -60,6 +61,8 @@ def is_local_question(request: web.Request) -> bool:
     """Says whether this is a plain GET about users, made on this machine and not carried here by a proxy."""
     return (
         request.method == hdrs.METH_GET
+        and SECRET_HEADER not in request.headers
+        and hdrs.AUTHORIZATION not in request.headers
         and _OPEN_ON_LOOPBACK.match(request.path) is not None
         and request.version == HttpVersion11
         and _is_loopback(request.remote)
