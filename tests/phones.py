@@ -191,6 +191,13 @@ class Phone:
         begin, self._fresh = self._fresh, len(self.heard)
         return self.heard[begin:]
 
+    def forget(self) -> None:
+        """Forgets everything that was heard."""
+        self.heard.clear()
+        self._fresh = 0
+        self._rung.clear()
+        self._stopped.clear()
+
     def speak(self) -> None:
         """Sends some packet, a pong say: everything told before counts as told."""
         self.session.speak()
