@@ -271,12 +271,15 @@ class Phone:
         acks: list[dict[str, Any]] = []
 
         def answer(reply: Reply) -> None:
+            assert not acks, f"{event} of {self.name} was acked twice"
             ack = check_ack(event, json.loads(ack_packet(1, reply)[2:]))
             acks.append(ack)
             self.heard.append(Heard("ack", ack))
 
         self._exchange.switchboard.command(command, answer)
-        assert len(acks) == 1, f"{event} of {self.name} was acked {len(acks)} times"
+        if self._exchange.answers_later:
+            return {}
+        assert acks, f"{event} of {self.name} was not acked"
         return acks[0]
 
 
@@ -286,6 +289,7 @@ class Exchange:
     def __init__(self, terms: Terms | None = None, *, ended_calls: int = 20_000) -> None:
         self.numbers = itertools.count(1)
         self.spoken_of: set[CallId] = set()
+        self.answers_later = False
         self.clock = HandClock()
         self.terms = terms or Terms()
         self.store = MemoryCallStore(self.clock, ended_calls)

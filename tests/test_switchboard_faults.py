@@ -1,0 +1,167 @@
+"""What the switchboard does when something under it fails: everybody is answered, nothing is half done."""
+
+from collections.abc import Callable, MutableMapping
+from typing import Any
+from unittest.mock import ANY
+
+import pytest
+
+from onlycare_socket import switchboard
+from onlycare_socket.calls.call import Call, DeadlineKind
+from onlycare_socket.calls.decision import Decide, Decision
+from onlycare_socket.calls.ids import CallId, UserId
+from onlycare_socket.ports import StoreUnavailable
+from tests.calls.situations import ANA, BEA
+from tests.calls.test_table import no
+from tests.phones import ID, Exchange, Phone
+
+Done = Callable[[Decision | StoreUnavailable], None]
+
+
+class LostStore:
+    """A store that is out of reach."""
+
+    def transact(self, call: CallId | None, users: tuple[UserId, ...], decide: Decide, done: Done) -> None:
+        done(StoreUnavailable("gone"))
+
+    def due(self, limit: int, each: Callable[[CallId, DeadlineKind], None]) -> None:
+        each(CallId("17"), DeadlineKind.RING)
+
+    def find(self, call: CallId, done: Callable[[Call | None], None]) -> None:
+        done(None)
+
+
+class LateStore:
+    """A store that keeps its promise later, as a durable one does: `catch_up` runs what waits."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._store = exchange.store
+        self.waiting: list[tuple[CallId | None, tuple[UserId, ...], Decide, Done]] = []
+        self.due = exchange.store.due
+        self.find = exchange.store.find
+
+    def transact(self, call: CallId | None, users: tuple[UserId, ...], decide: Decide, done: Done) -> None:
+        self.waiting.append((call, users, decide, done))
+
+    def catch_up(self) -> None:
+        while self.waiting:
+            self._store.transact(*self.waiting.pop(0))
+
+
+class TestWithoutTheStore:
+    @pytest.fixture
+    def exchange(self, monkeypatch: pytest.MonkeyPatch) -> Exchange:
+        exchange = Exchange()
+        monkeypatch.setattr(exchange.switchboard, "_store", LostStore())
+        return exchange
+
+    @pytest.mark.parametrize("command", ["accept", "reject", "cancel", "end", "ringing", "upgrade"])
+    def test_every_command_is_refused_as_unavailable(self, exchange: Exchange, command: str) -> None:
+        phone = exchange.phone(ANA)
+        answer = getattr(phone, command)()
+        assert answer == {"success": False, "error": ANY, "code": "unavailable", "callId": ID}
+        assert phone.new() == ["ack"]
+
+    def test_an_initiate_too_and_nobody_rings(self, exchange: Exchange) -> None:
+        ana, bea = exchange.phone(ANA), exchange.phone(BEA)
+        assert ana.dial(BEA)["code"] == "unavailable"
+        assert bea.new() == []
+
+    def test_the_backend_is_answered(self, exchange: Exchange) -> None:
+        answer, emitted = exchange.accepted(ANA, BEA)
+        assert (answer["code"], emitted) == ("unavailable", False)
+
+    def test_coming_going_and_deadlines_are_survived(self, exchange: Exchange) -> None:
+        exchange.phone(ANA).leave()
+        exchange.switchboard.sweep()
+        assert exchange.switchboard.counts["store_unavailable"] > 0
+
+
+class TestAFaultInTheRules:
+    @pytest.fixture
+    def faulty(self, monkeypatch: pytest.MonkeyPatch) -> Exchange:
+        exchange = Exchange()
+        exchange.phone(ANA, name="ana").dial(BEA)
+
+        def fail(*_: object) -> Decision:
+            raise RuntimeError("a bug")
+
+        monkeypatch.setattr(switchboard, "decide", fail)
+        return exchange
+
+    def test_the_sender_learns_that_it_was_ours_and_nothing_else(
+        self, faulty: Exchange, log_lines: list[MutableMapping[str, Any]]
+    ) -> None:
+        before = faulty.call()
+        bea = faulty.phone(BEA)
+        log_lines.clear()
+        answer = bea.accept()
+        assert answer == {"success": False, "error": "Internal error", "code": "internal", "callId": ID}
+        assert faulty.call() == before
+        [line] = log_lines
+        assert (line["event"], line["command"]) == ("decision failed", "Accept")
+
+    def test_the_backend_learns_it_too(self, faulty: Exchange, log_lines: list[MutableMapping[str, Any]]) -> None:
+        answer, emitted = faulty.cancelled(BEA)
+        assert (answer["code"], emitted) == ("internal", False)
+
+
+class TestAStoreThatTakesItsTime:
+    """Save, then look: whoever comes while the call is on its way to disk rings, and rings once."""
+
+    @pytest.fixture
+    def late(self, monkeypatch: pytest.MonkeyPatch) -> tuple[Exchange, LateStore, Phone]:
+        exchange = Exchange()
+        ana = exchange.phone(ANA)
+        store = LateStore(exchange)
+        exchange.answers_later = True
+        monkeypatch.setattr(exchange.switchboard, "_store", store)
+        return exchange, store, ana
+
+    def test_a_device_that_connects_before_the_save_is_rung_once(self, late: tuple[Exchange, LateStore, Phone]) -> None:
+        exchange, store, ana = late
+        ana.dial(BEA)
+        bea = exchange.phone(BEA)
+        store.catch_up()
+        assert bea.new() == ["call:incoming"]
+        assert ana.heard[0].payload["success"] is True, "the look comes after the save"
+
+    def test_a_device_that_leaves_before_the_save_makes_it_an_offline_call(
+        self, late: tuple[Exchange, LateStore, Phone]
+    ) -> None:
+        exchange, store, ana = late
+        bea = exchange.phone(BEA)
+        ana.dial(BEA)
+        bea.leave()
+        store.catch_up()
+        assert ana.heard[0].payload["useFcmFallback"] is True
+        assert exchange.push.woken == [("17", None)]
+
+    def test_two_accepts_at_once_have_one_winner(self, late: tuple[Exchange, LateStore, Phone]) -> None:
+        exchange, store, ana = late
+        phones = [exchange.phone(BEA, device) for device in ("phone", "tablet")]
+        ana.dial(BEA)
+        store.catch_up()
+        for phone in phones:
+            phone.accept()
+        store.catch_up()
+        acks = [next(heard.payload for heard in phone.heard if heard.name == "ack") for phone in phones]
+        assert acks[0]["state"] == "accepted"
+        assert acks[1] == no("answered_elsewhere", "accepted")
+
+    def test_accept_and_cancel_at_once_have_one_winner(self, late: tuple[Exchange, LateStore, Phone]) -> None:
+        exchange, store, ana = late
+        bea = exchange.phone(BEA)
+        ana.dial(BEA)
+        store.catch_up()
+        ana.cancel()
+        bea.accept()
+        store.catch_up()
+        assert exchange.call().code == "cancelled"
+        assert bea.new() == [
+            "call:incoming",
+            "call:cancelled/cancelled",
+            "call:ended/cancelled",
+            "ack",
+            "call:ended/cancelled",
+        ]
