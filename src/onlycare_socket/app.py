@@ -140,7 +140,14 @@ def build(
         clock=clock,
         agora_app_id=settings.agora_app_id,
     )
-    presence = Presence(sockets=sockets, scope=settings.presence_scope, limit=settings.presence_all_limit, clock=clock)
+    server = SocketServer(_options(settings))
+    presence = Presence(
+        sockets=sockets,
+        broadcast=server.broadcast,
+        scope=settings.presence_scope,
+        limit=settings.presence_all_limit,
+        clock=clock,
+    )
     budget = EventBudget(settings.rate_limit)
     entrance = Entrance(
         authenticator=authenticator,
@@ -159,7 +166,6 @@ def build(
         budget=budget,
         clock=clock,
     )
-    server = SocketServer(_options(settings))
     entrance.open(server.namespace())
     api.register(server.namespace())
 

@@ -10,7 +10,8 @@ What is sent is encoded once, and goes to the newest live socket of each device.
 """
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import structlog
 
@@ -30,6 +31,9 @@ CALM = 0.9
 """The warning about many users may come again once fewer than this part of the limit were online."""
 
 log = structlog.get_logger(__name__)
+
+Broadcast = Callable[[Iterable[Any], bytes], None]
+"""Sends one packet to many sockets: to thousands the very same bytes, not a copy for each."""
 
 Watcher = tuple[UserId, DeviceId]
 
@@ -85,12 +89,14 @@ class Presence:
         self,
         *,
         sockets: LocalSockets,
+        broadcast: Broadcast,
         scope: str,
         limit: int,
         clock: Clock,
         watches: Watches | None = None,
     ) -> None:
         self._sockets = sockets
+        self._broadcast = broadcast
         self._scope = scope
         self._limit = limit
         self._clock = clock
@@ -149,9 +155,8 @@ class Presence:
         if self._scope == "off":
             return
         wide = self._scope == "all" and not self.narrowed
-        packet = event_packet(event.name, event)
-        for connection in self._everybody_but(user) if wide else self._watchers_of(user):
-            connection.socket.send(packet)
+        audience = self._everybody_but(user) if wide else self._watchers_of(user)
+        self._broadcast((connection.socket for connection in audience), event_packet(event.name, event))
 
     def _everybody_but(self, user: UserId) -> Iterator[Connection]:
         for other in list(self._sockets.users()):
