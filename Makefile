@@ -53,9 +53,10 @@ types: setup ## Check the types with mypy
 screenshots: setup ## Make pictures of the browser phone (needs chromium)
 	@$(BIN)/python tests/browser/screenshots.py
 
-docs: setup ## Write docs/settings.md and .env.example anew from the settings
+docs: setup ## Write docs/settings.md, .env.example and docs/calls.md anew from the code
 	@$(BIN)/onlycare-socket settings --format markdown > docs/settings.md.new && mv docs/settings.md.new docs/settings.md
 	@$(BIN)/onlycare-socket settings --format env > .env.example.new && mv .env.example.new .env.example
+	@$(BIN)/python docs/make_calls.py > docs/calls.md.new && mv docs/calls.md.new docs/calls.md
 
 LOCK := $(LOCK_BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --quiet
 

@@ -12,7 +12,7 @@ from onlycare_socket.calls.messages import UpgradeRequest, UpgradeResponse
 
 
 def answer_again(draft: Draft, call: Call, role: Role, command: UserCommand) -> None:
-    """the same; an open winner is named and the other devices stop"""
+    """the same; an open winner is named and the other devices stop, a second device stops"""
     if call.receiver.device is None:
         call = name_winner(draft, call, command.device)
         draft.accept(command.call_id, call.state, duplicate=True)
