@@ -112,3 +112,13 @@ def test_a_user_disconnected_by_the_backend_loses_the_transport_only(lane: Lane,
     phone.quiet()
     server.post(f"/api/users/{alice}/disconnect", {})
     assert phone.disconnected() in lane.lost
+
+
+def test_the_other_websocket_engine_ends_a_connection_in_the_same_way(
+    library_lane: Lane, plain_server: Server, user: Make
+) -> None:
+    alice = user()
+    phone = dialler(library_lane, plain_server)(alice)
+    phone.quiet()
+    plain_server.post(f"/api/users/{alice}/disconnect", {})
+    assert phone.disconnected() in library_lane.lost
