@@ -52,8 +52,9 @@ AFTER_DRAWING = """
 | that rings the caller | any device | that ring ends `busy` |
 | of the receiver | any, unless it is the one that gives way above | the new call is refused: `busy` |
 
-Where the old call ends, the new one goes on. It is kept, and only after that the receiver's devices are looked up: with at least one live socket they
-ring, else the caller is told to rely on a push (`useFcmFallback`). A device that connects while it rings, rings too.
+Where the old call ends, the new one goes on. It is kept, and only after that the receiver's devices are looked up:
+with at least one live socket they ring, else the caller is told to rely on a push (`useFcmFallback`). A device that
+connects while it rings, rings too.
 
 ## What each command does
 
