@@ -193,7 +193,7 @@ async def test_nesting_as_deep_as_can_be_read_does_no_harm() -> None:
             client = await (await server.websocket()).connect()
             await client.say('42["deep",' + "[" * depth + "]" * depth + "]")
             message = await client.socket.receive(5)
-            assert message.type.name in ("TEXT", "CLOSE")
+            assert message.type.name in ("TEXT", "CLOSED")
 
 
 async def test_attachments(server: Harness) -> None:

@@ -80,7 +80,7 @@ class Recorder:
         assert not self.closed
         self.sent += packets
 
-    def close(self, code: int = 1000) -> None:
+    def close(self) -> None:
         self.closed += 1
 
     def abort(self) -> None:

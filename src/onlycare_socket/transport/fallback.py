@@ -9,50 +9,45 @@ from collections.abc import Sequence
 from aiohttp import WSMsgType, web
 
 from onlycare_socket.transport.heartbeat import Wheel
-from onlycare_socket.transport.websocket import GOING_AWAY, NORMAL, Accept, frames
+from onlycare_socket.transport.websocket import Accept, frames
 from onlycare_socket.wire.engineio import Binary, Packet
 
 CLOSE_LIMIT = 5.0
-"""Seconds to wait for a client's close frame before the connection is dropped."""
+"""Seconds a connection may take to finish closing before it is dropped."""
+
+EMPTY_LIMIT = 2.0
+"""Seconds all connections together may take when the server stops."""
 
 
 class AiohttpSocket:
     """A WebSocket that aiohttp reads. It is written to directly, so that sending needs no await."""
 
-    def __init__(self, response: web.WebSocketResponse, transport: asyncio.Transport, max_queued: int) -> None:
-        self._response = response
+    def __init__(self, transport: asyncio.Transport, max_queued: int) -> None:
         self._transport = transport
         self._max_queued = max_queued
-        self.closing: asyncio.Task[None] | None = None
+        self.closing = False
         self.overrun = False
         """Whether it was dropped because its client does not read."""
 
     def send(self, packets: Sequence[Packet]) -> None:
         """Write the packets in one go."""
-        if self.closing is not None or self._transport.is_closing():
+        if self.closing or self._transport.is_closing():
             return
         self._transport.write(frames(packets))
         if self._transport.get_write_buffer_size() > self._max_queued:
             self.overrun = True
             self._transport.abort()
 
-    def close(self, code: int = NORMAL) -> None:
-        """Send a close frame, wait a little for the client's, close."""
-        if self.closing is None:
-            self.closing = asyncio.get_running_loop().create_task(self._finish(code))
+    def close(self) -> None:
+        """End the connection behind what was sent; `WebSocket.close` says why there is no close frame."""
+        if not self.closing:
+            self.closing = True
+            self._transport.close()
+            asyncio.get_running_loop().call_later(CLOSE_LIMIT, self._transport.abort)
 
     def abort(self) -> None:
         """Drop the connection at once."""
         self._transport.abort()
-
-    async def _finish(self, code: int) -> None:
-        try:
-            async with asyncio.timeout(CLOSE_LIMIT):
-                await self._response.close(code=code)
-        except (TimeoutError, ConnectionError):
-            pass
-        finally:
-            self._transport.abort()
 
 
 class AiohttpHall:
@@ -75,7 +70,7 @@ class AiohttpHall:
         await response.prepare(request)
         assert transport is not None
         transport.set_write_buffer_limits(self._max_queued * 2)
-        socket = AiohttpSocket(response, transport, self._max_queued)
+        socket = AiohttpSocket(transport, self._max_queued)
         self._live.add(socket)
         receiver = accept(socket)
         try:
@@ -94,7 +89,9 @@ class AiohttpHall:
     async def empty(self) -> None:
         """Close what is left and wait until all are gone; drop those that stall."""
         for socket in list(self._live):
-            socket.close(GOING_AWAY)
-        tasks = [socket.closing for socket in self._live if socket.closing is not None]
-        if tasks:
-            await asyncio.wait(tasks, timeout=CLOSE_LIMIT)
+            socket.close()
+        end = asyncio.get_running_loop().time() + EMPTY_LIMIT
+        while self._live and asyncio.get_running_loop().time() < end:  # noqa: ASYNC110 - only when the process stops
+            await asyncio.sleep(0.01)
+        for socket in list(self._live):
+            socket.abort()

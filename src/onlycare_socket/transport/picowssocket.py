@@ -61,15 +61,13 @@ class PicowsSocket(WSListener):
         elif self.out is not None and not self.out.is_closing():
             self.out.write(websocket.frames(packets))
 
-    def close(self, code: int = websocket.NORMAL) -> None:
-        """Send a close frame and close the connection behind it."""
+    def close(self) -> None:
+        """End the connection behind what was sent; `WebSocket.close` says why there is no close frame."""
         if self.closed:
             return
-        assert self.wire is not None
         assert self.out is not None
         self.closed = True
         self.hall.closing(self)
-        self.wire.send_close(code)  # type: ignore[arg-type]  # takes any number
         self.out.close()
 
     def abort(self) -> None:
@@ -77,6 +75,13 @@ class PicowsSocket(WSListener):
         self.closed = True
         if self.out is not None:
             self.out.abort()
+
+    def _close_with(self, code: int) -> None:
+        """Send a close frame and end the connection behind it."""
+        if not self.closed:
+            assert self.wire is not None
+            self.wire.send_close(code)  # type: ignore[arg-type]  # takes any number
+            self.close()
 
     # What picows calls.
 
@@ -93,7 +98,7 @@ class PicowsSocket(WSListener):
             self.receiver = accept(self)
         except Exception:  # picows would close the connection and say nothing
             log.exception("websocket could not be opened")
-            self.close(websocket.INTERNAL_ERROR)
+            self._close_with(websocket.INTERNAL_ERROR)
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         """The connection is gone."""
@@ -121,19 +126,19 @@ class PicowsSocket(WSListener):
             return
         kind = frame.msg_type
         if frame.rsv1 or frame.rsv2 or frame.rsv3:
-            self.close(websocket.PROTOCOL_ERROR)
+            self._close_with(websocket.PROTOCOL_ERROR)
         elif kind == TEXT and frame.fin and self.fragments is None:
             self._whole(TEXT, frame.get_payload_as_bytes())
         elif kind in DATA_FRAMES:
             self._fragment(kind, frame)
         elif kind == CLOSE:
-            self.close(_answer(frame))
+            self._close_with(_answer(frame))
         else:
             self._control(transport, kind, frame)
 
     def _fragment(self, kind: WSMsgType, frame: WSFrame) -> None:
         if (kind == CONTINUATION) != (self.fragments is not None):
-            self.close(websocket.PROTOCOL_ERROR)
+            self._close_with(websocket.PROTOCOL_ERROR)
             return
         if self.fragments is None:
             if frame.fin:
@@ -142,7 +147,7 @@ class PicowsSocket(WSListener):
             self.fragments, self.fragments_kind, self.fragments_size = [], kind, 0
         self.fragments_size += frame.payload_size
         if self.fragments_size > self.hall.max_payload or len(self.fragments) >= websocket.MAX_FRAGMENTS:
-            self.close(websocket.TOO_BIG)
+            self._close_with(websocket.TOO_BIG)
             return
         self.fragments.append(frame.get_payload_as_bytes())
         if frame.fin:
@@ -156,7 +161,7 @@ class PicowsSocket(WSListener):
         elif is_text(data):
             self.receiver.receive(data)
         else:
-            self.close(websocket.BAD_TEXT)
+            self._close_with(websocket.BAD_TEXT)
 
     def _control(self, transport: WSTransport, kind: WSMsgType, frame: WSFrame) -> None:
         if self.receiver is not None and self.receiver.spend(frame.payload_size) and kind == PING:
@@ -216,7 +221,7 @@ class PicowsHall:
     async def empty(self) -> None:
         """Close what is left and wait until all are gone; drop those that stall."""
         for socket in list(self.live):
-            socket.close(websocket.GOING_AWAY)
+            socket.close()
         end = self._time() + EMPTY_LIMIT
         while self.live and self._time() < end:  # noqa: ASYNC110 - only when the process stops
             await asyncio.sleep(0.01)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from onlycare_socket.transport.layer import NOBODY, Client
-from onlycare_socket.transport.websocket import GOING_AWAY, NORMAL, WebSocket
+from onlycare_socket.transport.websocket import WebSocket
 from onlycare_socket.wire.engineio import CLOSE, NOOP, PING, PROBE_ANSWER, Binary, Packet
 from onlycare_socket.wire.session import INBOUND, Due, Happening, Inbound, Machine, Phase
 
@@ -308,7 +308,7 @@ class Session:
             self.upgrading.close()
             self.upgrading = None
         if self.websocket is not None:
-            self._end_websocket(reason, abort)
+            self._end_websocket(abort)
         elif self.polling is not None:
             self._end_polling(last, keep_for_next_poll)
         self._out = []
@@ -316,7 +316,7 @@ class Session:
         client, self.client = self.client, NOBODY  # leaves no cycle for the collector
         client.closed(reason)
 
-    def _end_websocket(self, reason: str, abort: bool) -> None:
+    def _end_websocket(self, abort: bool) -> None:
         websocket, self.websocket = self.websocket, None
         assert websocket is not None
         if abort:
@@ -325,7 +325,7 @@ class Session:
         if self._out:
             self._count_out(self._out)
             websocket.send(self._out)
-        websocket.close(GOING_AWAY if reason == SHUTTING_DOWN else NORMAL)
+        websocket.close()
 
     def _end_polling(self, last: Packet, keep_for_next_poll: bool) -> None:
         polling, self.polling = self.polling, None

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from onlycare_socket.wire.engineio import Binary, Packet
 
-GOING_AWAY, NORMAL = 1001, 1000
+NORMAL = 1000
 PROTOCOL_ERROR, UNSUPPORTED, BAD_TEXT, TOO_BIG, INTERNAL_ERROR = 1002, 1003, 1007, 1009, 1011
 
 MAX_FRAGMENTS = 1_000
@@ -18,8 +18,13 @@ class WebSocket(Protocol):
     def send(self, packets: Sequence[Packet]) -> None:
         """Write the packets in one go. A client that does not read is cut off, not waited for."""
 
-    def close(self, code: int = NORMAL) -> None:
-        """Close after what was sent has left; a client that stalls is aborted."""
+    def close(self) -> None:
+        """End the connection after what was sent has left, without a close frame; a client that stalls is aborted.
+
+        Without one because the Android library (engine.io-client-java on OkHttp) is not told of a close frame it did
+        not ask for: it would think itself connected until its ping timeout, 45 s. The end of the stream every client
+        notices at once. A client's own close frame is answered, and so is a breach of RFC 6455, with its code.
+        """
 
     def abort(self) -> None:
         """Drop the connection at once."""
