@@ -222,6 +222,7 @@ class TestTheGraceOfATalk:
         bea.leave()
         exchange.wait(119)
         exchange.phone(BEA)
+        assert "call_grace" not in exchange.timers()
         exchange.wait(3_600)
         assert exchange.call().state.value == "accepted"
 

@@ -58,6 +58,12 @@ class Calls(RuleBasedStateMachine):
         self._connect(user, device)
 
     @rule(number=st.integers(0, 99))
+    @precondition(lambda self: 0 < len(self.phones) < 10)
+    def connect_the_same_device_again(self, number: int) -> None:
+        phone = self._some(number)
+        self._connect(phone.shown, phone.device.removeprefix("d:"))
+
+    @rule(number=st.integers(0, 99))
     @precondition(lambda self: len(self.phones) > 1)
     def disconnect(self, number: int) -> None:
         phone = self._some(number)
@@ -249,10 +255,21 @@ class Calls(RuleBasedStateMachine):
                     old.ended,
                     old.ended_by,
                 )
+            if old.live and not call.live:
+                self._everybody_in_it_knows(call)
         self.before = {call.id: call for call in self._all()}
         for call in self.before.values():
             ends = [step.detail for step in self.exchange.steps(call.id) if step.what == "ended"]
             assert len(ends) == (0 if call.live else 1)
+
+    def _everybody_in_it_knows(self, call: Call) -> None:
+        """Of a call that ended in this step, every device that dialled or rang and has a socket has been told."""
+        for leg in call.legs:
+            out_before = call.receiver.device is not None and leg.device != call.receiver.device
+            if leg.user == call.receiver.user and out_before:
+                continue
+            if leg.device in self.exchange.sockets.devices(leg.user):
+                assert leg.ended, f"{leg} was not told that {call.id} ended {call.code}"
 
     @invariant()
     def a_live_call_has_a_deadline_and_an_ended_one_has_none(self) -> None:
@@ -306,7 +323,7 @@ class Calls(RuleBasedStateMachine):
 
 
 Calls.TestCase.settings = settings(
-    max_examples=120,
+    max_examples=500,
     stateful_step_count=60,
     deadline=None,
     suppress_health_check=list(HealthCheck),
