@@ -131,3 +131,14 @@ class TestPush:
         ana.dial(BEA, "CALL_1")
         exchange.phone("USR_9").dial(BEA, "CALL_2")
         assert exchange.push.woken == [("1", None)]
+
+
+class TestStopping:
+    def test_a_device_that_was_stopped_is_not_stopped_again(self, exchange: Exchange, ana: Phone, bea: Phone) -> None:
+        tablet = exchange.phone(BEA, "tablet")
+        ana.dial(BEA)
+        exchange.accepted(ANA, BEA)
+        tablet.reject()
+        assert tablet.new()[-2:] == ["call:cancelled/answered_elsewhere", "call:ended/answered_elsewhere"]
+        bea.end()
+        assert tablet.new() == []

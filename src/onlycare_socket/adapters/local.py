@@ -225,7 +225,7 @@ class LocalSockets:
             self.delivered(delivery, written)
 
     def _addressed(self, delivery: Delivery, device: DeviceId) -> Connection | None:
-        """The connection to write to. A call rings once on a connection, and is stopped where it rings."""
+        """The connection to write to. A call rings once on a connection, and is stopped once, where it rings."""
         call = delivery.call
         for connection in reversed(self._users.get(delivery.user, ())):
             if connection.device != device:
@@ -237,6 +237,8 @@ class LocalSockets:
                 connection.rung = (*connection.rung[1 - RUNG :], call)
                 return connection
             if rang or delivery.ringing is None or device in delivery.ringing:
+                if rang and delivery.what == "call:ended":
+                    connection.rung = tuple([each for each in connection.rung if each != call])
                 return connection
         return None
 
