@@ -40,9 +40,10 @@ class Calls(RuleBasedStateMachine):
         self.remembered: set[str] = set()
 
     @initialize()
-    def two_are_there(self) -> None:
-        self._connect(USERS[0], DEVICES[0])
-        self._connect(USERS[1], DEVICES[0])
+    def some_are_there(self) -> None:
+        for user in USERS[:3]:
+            self._connect(user, DEVICES[0])
+        self._connect(USERS[1], DEVICES[1])
 
     # ------------------------------------------------------------ coming and going
 
@@ -51,6 +52,11 @@ class Calls(RuleBasedStateMachine):
 
     def _some(self, number: int) -> Phone:
         return self.phones[number % len(self.phones)]
+
+    def _other(self, phone: Phone, number: int) -> Phone:
+        """A phone of another user, if anybody else is there."""
+        others = [each for each in self.phones if each.user != phone.user] or [phone]
+        return others[number % len(others)]
 
     @rule(user=st.sampled_from(USERS), device=st.sampled_from(DEVICES))
     @precondition(lambda self: len(self.phones) < 10)
@@ -88,9 +94,20 @@ class Calls(RuleBasedStateMachine):
     def dial(self, number: int, receiver: str, call_id: str, over: bool) -> None:
         self._dial(self._some(number), receiver, call_id, over_budget=over and number % 5 == 0)
 
-    @rule(number=st.integers(0, 99), receiver=st.sampled_from(USERS))
-    def dial_anew(self, number: int, receiver: str) -> None:
-        self._dial(self._some(number), receiver, f"CALL_n{next(self.numbers)}")
+    @rule(caller=st.integers(0, 99), receiver=st.integers(0, 99))
+    def ring_somebody(self, caller: int, receiver: int) -> None:
+        phone = self._some(caller)
+        self._dial(phone, self._other(phone, receiver).shown, f"CALL_n{next(self.numbers)}")
+
+    @rule(caller=st.integers(0, 99), receiver=st.integers(0, 99), winner=st.sampled_from(["open", "named"]))
+    def talk(self, caller: int, receiver: int, winner: str) -> None:
+        phone, call_id = self._some(caller), f"CALL_n{next(self.numbers)}"
+        other = self._other(phone, receiver)
+        self._dial(phone, other.shown, call_id)
+        if winner == "named":
+            self._command(other, "accept", call_id)
+        else:
+            self._say(call_id, phone.shown, other.shown, "accepted", "")
 
     def _dial(self, phone: Phone, receiver: str, call_id: str, *, over_budget: bool = False) -> None:
         before, heard = self.exchange.find(call_id), len(phone.heard)
@@ -105,12 +122,30 @@ class Calls(RuleBasedStateMachine):
         self._command(self._some(number), command, call_id)
 
     @rule(number=st.integers(0, 99), command=COMMANDS)
-    def command_on_a_live_call(self, number: int, command: str) -> None:
+    def the_caller_says(self, number: int, command: str) -> None:
+        self._party_says(Role.CALLER, number, command)
+
+    @rule(number=st.integers(0, 99), command=COMMANDS)
+    def the_receiver_says(self, number: int, command: str) -> None:
+        self._party_says(Role.RECEIVER, number, command)
+
+    @rule(number=st.integers(0, 99))
+    def somebody_hangs_up(self, number: int) -> None:
+        self._party_says(Role.CALLER if number % 2 else Role.RECEIVER, number, "end")
+
+    @rule(number=st.integers(0, 99), command=COMMANDS)
+    def somebody_says_it_too_late(self, number: int, command: str) -> None:
+        over = [call for call in self.before.values() if not call.live]
+        if over:
+            self._command(self._some(number), command, over[number % len(over)].caller.call_id)
+
+    def _party_says(self, role: Role, number: int, command: str) -> None:
         live = self.exchange.live()
         if live:
             call = live[number % len(live)]
-            parties = [each for each in self.phones if call.role(each.user)] or self.phones
-            self._command(parties[number % len(parties)], command, call.caller.call_id)
+            his = [each for each in self.phones if call.role(each.user) is role]
+            if his:
+                self._command(his[number % len(his)], command, call.party(role).call_id)
 
     def _command(self, phone: Phone, command: str, call_id: str) -> None:
         before, heard = self.exchange.find(call_id), len(phone.heard)
@@ -323,7 +358,7 @@ class Calls(RuleBasedStateMachine):
 
 
 Calls.TestCase.settings = settings(
-    max_examples=500,
+    max_examples=400,
     stateful_step_count=60,
     deadline=None,
     suppress_health_check=list(HealthCheck),
