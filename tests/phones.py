@@ -13,7 +13,6 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from onlycare_socket.adapters.local import Connection, LocalSockets
 from onlycare_socket.adapters.memory import MemoryCallLog, MemoryCallStore
 from onlycare_socket.calls.call import Call, Step
 from onlycare_socket.calls.commands import (
@@ -38,6 +37,7 @@ from onlycare_socket.calls.effects import Report
 from onlycare_socket.calls.ids import CallId, DeviceId, Millis, UserId, canonical_call, canonical_user
 from onlycare_socket.calls.messages import Reply
 from onlycare_socket.ports import Identity
+from onlycare_socket.sockets import Connection, NodeSockets
 from onlycare_socket.switchboard import Switchboard
 from onlycare_socket.wire.socketio import ack_packet
 
@@ -294,13 +294,15 @@ class Exchange:
         self.terms = terms or Terms()
         self.store = MemoryCallStore(self.clock, ended_calls)
         self.log = MemoryCallLog(self.store)
-        self.sockets = LocalSockets(self.clock)
+        self.sockets = NodeSockets(self.clock)
         self.push = RecordingPush()
         self.backend = RecordingBackend()
         self.switchboard = Switchboard(
             store=self.store,
             log=self.log,
             sockets=self.sockets,
+            directory=self.sockets,
+            bus=self.sockets,
             push=self.push,
             backend=self.backend,
             terms=self.terms,

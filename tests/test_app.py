@@ -191,6 +191,7 @@ from onlycare_socket.process import Ending
 
 async def main():
     ending = Ending(0.2)
+    ending.heed()
     asyncio.get_running_loop().call_soon(os.kill, os.getpid(), signal.SIGTERM)
     await ending.asked_for()
     threading.Event().wait()

@@ -3,9 +3,9 @@
 import pytest
 
 from onlycare_socket.adapters import memory
-from onlycare_socket.adapters.local import Connection, LocalSockets
 from onlycare_socket.calls.call import MAX_LEGS
 from onlycare_socket.clock import SystemClock
+from onlycare_socket.sockets import Connection
 from tests.calls.situations import ANA, BEA
 from tests.phones import Exchange, HandClock, Phone
 
@@ -24,7 +24,7 @@ def containers(thing: object) -> dict[str, int]:
             inner = list(value.values()) if isinstance(value, dict) else list(value)  # type: ignore[call-overload]
             for each in inner:
                 walk(each, path + "[]")
-        elif type(value).__module__.startswith("onlycare_socket.adapters"):
+        elif type(value).__module__.startswith(("onlycare_socket.adapters", "onlycare_socket.sockets")):
             for name in [*getattr(value, "__dict__", ()), *getattr(type(value), "__slots__", ())]:
                 walk(getattr(value, name), f"{path}.{name}")
 
@@ -143,5 +143,5 @@ def test_a_thousand_connections_leave_nothing_but_who_was_seen() -> None:
         phone = exchange.phone(f"USR_{number % 10}", f"device-{number}")
         phone.leave()
     sizes = containers(exchange.sockets)
-    assert sizes[f"{LocalSockets.__name__}._users"] == 0
-    assert sizes[f"{LocalSockets.__name__}._seen"] == 10
+    assert sizes["NodeSockets._users"] == 0
+    assert sizes["NodeSockets._seen"] == 10

@@ -12,7 +12,6 @@ import uvloop
 
 from onlycare_socket import __version__
 from onlycare_socket.adapters.absent import AbsentBackend, AbsentPush
-from onlycare_socket.adapters.local import LocalSockets
 from onlycare_socket.adapters.memory import MemoryCallLog, MemoryCallStore
 from onlycare_socket.calls.draft import Terms
 from onlycare_socket.clock import Clock, SystemClock
@@ -27,6 +26,7 @@ from onlycare_socket.presence import Presence
 from onlycare_socket.process import Ending, hold_standard_files, tune_gc
 from onlycare_socket.pulse import GcPauses, Pulse
 from onlycare_socket.socket_api import SocketApi
+from onlycare_socket.sockets import NodeSockets
 from onlycare_socket.switchboard import Switchboard
 from onlycare_socket.transport.listener import Listener
 from onlycare_socket.transport.options import ServerOptions
@@ -129,11 +129,13 @@ def build(
     authenticator = authenticator or _authenticator(settings)
     store = MemoryCallStore(clock, settings.ended_calls)
     calls = MemoryCallLog(store)
-    sockets = LocalSockets(clock)
+    sockets = NodeSockets(clock)
     switchboard = Switchboard(
         store=store,
         log=calls,
         sockets=sockets,
+        directory=sockets,
+        bus=sockets,
         push=AbsentPush(can_wake=settings.auth == "laravel"),
         backend=backend or AbsentBackend(),
         terms=_terms(settings),
@@ -161,7 +163,7 @@ def build(
         switchboard=switchboard,
         store=store,
         log=calls,
-        sockets=sockets,
+        directory=sockets,
         presence=presence,
         budget=budget,
         clock=clock,
@@ -282,7 +284,8 @@ def serve(settings: Settings) -> int:
     return 0
 
 
-async def _serve(make: Callable[[Settings], Application], settings: Settings, ending: "Ending") -> None:
+async def _serve(make: Callable[[Settings], Application], settings: Settings, ending: Ending) -> None:
+    ending.heed()
     application = make(settings)
     await application.start()
     tune_gc()

@@ -12,13 +12,13 @@ from typing import Final
 
 from msgspec import Struct
 
-from onlycare_socket.adapters.credentials import FAILED, MAX_TOKEN, REQUIRED
-from onlycare_socket.adapters.local import Connection, LocalSockets
 from onlycare_socket.calls.ids import MAX_ID, DeviceId
 from onlycare_socket.clock import Clock
+from onlycare_socket.credentials import FAILED, MAX_TOKEN, REQUIRED
 from onlycare_socket.limits import ConnectBudget
 from onlycare_socket.ports import Authenticator, Identity, Refused, Verdict
 from onlycare_socket.presence import Presence
+from onlycare_socket.sockets import Connection, NodeSockets
 from onlycare_socket.switchboard import Switchboard
 from onlycare_socket.transport.namespace import Namespace, Socket
 
@@ -77,7 +77,7 @@ class Entrance:
         self,
         *,
         authenticator: Authenticator,
-        sockets: LocalSockets,
+        sockets: NodeSockets,
         switchboard: Switchboard,
         presence: Presence,
         budget: ConnectBudget,

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from onlycare_socket.adapters.local import LocalSockets
 from onlycare_socket.connecting import Entrance
 from onlycare_socket.http_api import Access
 from onlycare_socket.limits import EventBudget
@@ -13,6 +12,7 @@ from onlycare_socket.ports import Authenticator, CallLog
 from onlycare_socket.presence import Presence
 from onlycare_socket.pulse import GcPauses, Pulse
 from onlycare_socket.socket_api import SocketApi
+from onlycare_socket.sockets import NodeSockets
 from onlycare_socket.switchboard import Switchboard
 from onlycare_socket.transport.server import SocketServer
 
@@ -24,7 +24,7 @@ class Sources(Struct, frozen=True, kw_only=True):
     """Who owns the numbers."""
 
     server: SocketServer
-    sockets: LocalSockets
+    sockets: NodeSockets
     log: CallLog
     switchboard: Switchboard
     api: SocketApi

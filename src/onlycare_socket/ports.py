@@ -73,6 +73,12 @@ class Directory(Protocol):
     def devices(self, user: UserId) -> Collection[DeviceId]:
         """The devices of a user that have a live socket."""
 
+    def online(self, user: UserId) -> bool:
+        """Whether a user has a live socket."""
+
+    def shown(self, user: UserId) -> str | None:
+        """The backend's spelling of a user's id, if he was seen lately."""
+
 
 class Delivery(Struct, frozen=True, kw_only=True, gc=False):
     """Packets for some devices of one user, encoded once; written to the newest live socket of each.

@@ -15,10 +15,10 @@ from typing import Any
 
 import structlog
 
-from onlycare_socket.adapters.local import Connection, LocalSockets
 from onlycare_socket.calls.ids import DeviceId, UserId, canonical_user
 from onlycare_socket.calls.messages import UserOffline, UserOnline
 from onlycare_socket.clock import Clock
+from onlycare_socket.sockets import Connection, NodeSockets
 from onlycare_socket.wire.socketio import event_packet
 
 OFFLINE_AFTER = 5.0
@@ -88,7 +88,7 @@ class Presence:
     def __init__(
         self,
         *,
-        sockets: LocalSockets,
+        sockets: NodeSockets,
         broadcast: Broadcast,
         scope: str,
         limit: int,

@@ -32,15 +32,17 @@ class Ending:
     def __init__(self, most: float) -> None:
         """`most` is the seconds that an orderly end may take."""
         self._most = most
-        self._asked: asyncio.Event | None = None
+        self._asked = asyncio.Event()
         self._overdue: threading.Timer | None = None
+
+    def heed(self) -> None:
+        """Takes signals from now on: to be called on the loop before anything is open."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._signalled, number)
 
     async def asked_for(self) -> None:
         """Returns when a signal has asked for the end."""
-        loop = asyncio.get_running_loop()
-        self._asked = asyncio.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._signalled, number)
         await self._asked.wait()
 
     def over(self) -> None:
@@ -49,7 +51,6 @@ class Ending:
             self._overdue.cancel()
 
     def _signalled(self, number: int) -> None:
-        assert self._asked is not None
         if self._asked.is_set():
             os._exit(128 + number)
         self._asked.set()

@@ -15,7 +15,6 @@ from typing import Any, Final
 
 from msgspec import UNSET, Struct, UnsetType
 
-from onlycare_socket.adapters.local import Connection, LocalSockets
 from onlycare_socket.calls.call import Call
 from onlycare_socket.calls.commands import (
     Accept,
@@ -44,9 +43,10 @@ from onlycare_socket.calls.messages import (
 )
 from onlycare_socket.clock import Clock
 from onlycare_socket.limits import EventBudget
-from onlycare_socket.ports import CallLog, CallStore
+from onlycare_socket.ports import CallLog, CallStore, Directory
 from onlycare_socket.presence import MAX_WATCHED, Presence, TooManyWatches
 from onlycare_socket.socket_payloads import initiate_problem, misfit, readable_call, refusal, sync_row, written_call_id
+from onlycare_socket.sockets import Connection
 from onlycare_socket.switchboard import Switchboard
 from onlycare_socket.transport.namespace import Namespace, Socket
 from onlycare_socket.wire.socketio import ack_packet
@@ -91,7 +91,7 @@ class SocketApi:
         switchboard: Switchboard,
         store: CallStore,
         log: CallLog,
-        sockets: LocalSockets,
+        directory: Directory,
         presence: Presence,
         budget: EventBudget,
         clock: Clock,
@@ -99,7 +99,7 @@ class SocketApi:
         self._switchboard = switchboard
         self._store = store
         self._log = log
-        self._sockets = sockets
+        self._directory = directory
         self._presence = presence
         self._budget = budget
         self._clock = clock
@@ -148,7 +148,7 @@ class SocketApi:
             shown=me.identity.id,
             name=me.identity.name,
             receiver=receiver,
-            receiver_shown=self._sockets.shown(receiver) or payload.receiver_id,
+            receiver_shown=self._directory.shown(receiver) or payload.receiver_id,
             call_type=payload.call_type,
             channel_name=payload.channel_name,
             agora_token=payload.agora_token,
@@ -214,7 +214,7 @@ class SocketApi:
             self._command("call:upgrade:response", socket, ack_id, command)
 
     def _here(self, me: Connection) -> frozenset[DeviceId]:
-        return frozenset(self._sockets.devices(me.user))
+        return frozenset(self._directory.devices(me.user))
 
     def _command(self, name: str, socket: Socket, ack_id: int | None, command: UserCommand) -> None:
         """Hands a command over. A fault of ours is acked `internal`; the server logs it."""

@@ -15,7 +15,6 @@ from functools import partial
 import structlog
 from msgspec import UNSET
 
-from onlycare_socket.adapters.local import Connection, LocalSockets
 from onlycare_socket.calls.call import Call, DeadlineKind
 from onlycare_socket.calls.commands import (
     Arrived,
@@ -44,7 +43,8 @@ from onlycare_socket.calls.ids import CallId, DeviceId, UserId, canonical_call
 from onlycare_socket.calls.messages import Incoming, Reply
 from onlycare_socket.calls.rules import decide
 from onlycare_socket.clock import Clock
-from onlycare_socket.ports import Backend, CallLog, CallStore, Delivery, Push, StoreUnavailable
+from onlycare_socket.ports import Backend, Bus, CallLog, CallStore, Delivery, Directory, Push, StoreUnavailable
+from onlycare_socket.sockets import Connection, NodeSockets
 from onlycare_socket.wire.socketio import event_packet
 
 log = structlog.get_logger("switchboard")
@@ -68,7 +68,9 @@ class Switchboard:
         *,
         store: CallStore,
         log: CallLog,
-        sockets: LocalSockets,
+        sockets: NodeSockets,
+        directory: Directory,
+        bus: Bus,
         push: Push,
         backend: Backend,
         terms: Terms,
@@ -78,6 +80,8 @@ class Switchboard:
         self._store = store
         self._log = log
         self._sockets = sockets
+        self._directory = directory
+        self._bus = bus
         self._push = push
         self._backend = backend
         self._terms = terms
@@ -157,7 +161,7 @@ class Switchboard:
     # ------------------------------------------------------------ effects
 
     def _reply(self, ack: Ack) -> Reply:
-        if ack.offline is not None and ack.receiver is not None and not self._sockets.devices(ack.receiver):
+        if ack.offline is not None and ack.receiver is not None and not self._directory.devices(ack.receiver):
             return ack.offline
         return ack.reply
 
@@ -180,7 +184,7 @@ class Switchboard:
         devices = self._audience(tell)
         if not devices:
             return False
-        self._sockets.send(
+        self._bus.send(
             Delivery(
                 user=tell.user,
                 devices=devices,
@@ -193,14 +197,14 @@ class Switchboard:
         return tell.ringing is None or not tell.ringing.isdisjoint(devices)
 
     def _audience(self, tell: Tell) -> tuple[DeviceId, ...]:
-        here = self._sockets.devices(tell.user)
+        here = self._directory.devices(tell.user)
         if tell.device is not None and (tell.device in here or not tell.else_all):
             here = (tell.device,) if tell.device in here else ()
         return tuple([device for device in here if device not in tell.but] if tell.but else here)
 
     def _ring(self, ring: Ring) -> None:
         call = ring.call
-        here = self._sockets.devices(call.receiver.user)
+        here = self._directory.devices(call.receiver.user)
         devices = tuple(here) if ring.device is None else (ring.device,)
         if not devices:
             self.counts["rung_by_push"] += 1
@@ -218,7 +222,7 @@ class Switchboard:
             agora_app_id=self._agora_app_id or UNSET,
             resumed=True if ring.resumed else UNSET,
         )
-        self._sockets.send(
+        self._bus.send(
             Delivery(
                 user=call.receiver.user,
                 devices=devices,
@@ -270,7 +274,7 @@ class Switchboard:
         if next_newest is not None:
             if next_newest.number < connection.number:
                 self.arrived(next_newest)
-        elif not self._sockets.online(user):
+        elif not self._directory.online(user):
             self._notice(None, (user,), Left(user=user))
 
     def _unheard(self, connection: Connection) -> None:
@@ -292,7 +296,7 @@ class Switchboard:
 
     def _expiry(self, kind: DeadlineKind, call: Call) -> DeadlineCommand:
         """Returns the command of a deadline with the facts of now."""
-        online = self._sockets.online
+        online = self._directory.online
         if kind is DeadlineKind.RING:
             return RingExpired(can_push=self._push.can_wake)
         if kind is DeadlineKind.CALLER_GRACE:

@@ -6,12 +6,12 @@ from typing import Final
 from msgspec import Struct
 
 from onlycare_socket.adapters.absent import AbsentBackend, AbsentPush
-from onlycare_socket.adapters.local import LocalSockets
 from onlycare_socket.adapters.memory import MemoryCallLog, MemoryCallStore
 from onlycare_socket.calls.call import Call, Party, State
 from onlycare_socket.calls.decision import Decide, Decision, View
 from onlycare_socket.calls.ids import CallId, DeviceId, UserId
 from onlycare_socket.ports import Backend, CallLog, CallStore, Push, StoreUnavailable
+from onlycare_socket.sockets import NodeSockets
 from tests.phones import START, HandClock
 
 
@@ -30,7 +30,7 @@ def memory() -> Stored:
 
 
 STORES: Final[dict[str, Callable[[], Stored]]] = {"memory": memory}
-SOCKETS: Final[dict[str, Callable[[HandClock], LocalSockets]]] = {"local": LocalSockets}
+SOCKETS: Final[dict[str, Callable[[HandClock], NodeSockets]]] = {"local": NodeSockets}
 PUSHES: Final[dict[str, Callable[[], Push]]] = {
     "none, the backend pushes": lambda: AbsentPush(can_wake=True),
     "none": lambda: AbsentPush(can_wake=False),

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
-from onlycare_socket.adapters.local import Connection, LocalSockets
 from onlycare_socket.calls.ids import CallId, DeviceId, UserId
 from onlycare_socket.ports import Bus, Delivery, Directory, Identity
+from onlycare_socket.sockets import Connection, NodeSockets
 from tests.phones import HandClock, Wire
 from tests.ports.adapters import SOCKETS
 
@@ -29,7 +29,7 @@ class Paper:
 class Node:
     """The sockets of one node, and what is connected to them."""
 
-    def __init__(self, sockets: LocalSockets, clock: HandClock) -> None:
+    def __init__(self, sockets: NodeSockets, clock: HandClock) -> None:
         self.sockets = sockets
         self.directory: Directory = sockets
         self.bus: Bus = sockets
@@ -61,7 +61,7 @@ class Node:
 
 @pytest.fixture(params=SOCKETS)
 def node(request: pytest.FixtureRequest) -> Node:
-    make: Callable[[HandClock], LocalSockets] = SOCKETS[request.param]
+    make: Callable[[HandClock], NodeSockets] = SOCKETS[request.param]
     clock = HandClock()
     return Node(make(clock), clock)
 

@@ -9,8 +9,8 @@ import importlib
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from onlycare_socket.adapters.credentials import INVALID, claimed, identity_of, malformed
 from onlycare_socket.calls.ids import UserId
+from onlycare_socket.credentials import INVALID, claimed, identity_of, malformed
 from onlycare_socket.ports import Identity, Verdict
 
 LEEWAY: Final = 10.0

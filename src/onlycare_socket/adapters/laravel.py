@@ -22,12 +22,12 @@ import msgspec
 from msgspec import Struct
 
 from onlycare_socket.adapters.breaker import Breaker
-from onlycare_socket.adapters.credentials import INVALID, claimed, malformed
 from onlycare_socket.adapters.flights import Flight, Flights, Waiter
 from onlycare_socket.adapters.laravel_users import Answer, Denied, Found, Trouble, UsersMe
 from onlycare_socket.adapters.laravel_watch import ADVICE, LaravelWatch
 from onlycare_socket.adapters.verdicts import TokenHash, Verdicts, token_hash
 from onlycare_socket.calls.ids import UserId
+from onlycare_socket.credentials import INVALID, claimed, malformed
 from onlycare_socket.limits import FailedAuthDelay
 from onlycare_socket.ports import Identity, Refused, Unavailable, Verdict
 

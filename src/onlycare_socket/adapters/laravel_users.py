@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Struct
 
 from onlycare_socket import __version__
-from onlycare_socket.adapters.credentials import identity_of
+from onlycare_socket.credentials import identity_of
 from onlycare_socket.ports import Identity
 
 MAX_BODY: Final = 262_144

@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Callable
 from typing import Final
 
-from onlycare_socket.adapters.credentials import INVALID, claimed, identity_of, malformed
+from onlycare_socket.credentials import INVALID, claimed, identity_of, malformed
 from onlycare_socket.ports import Identity, Refused, Verdict
 
 _SCHEME: Final = "dev:"

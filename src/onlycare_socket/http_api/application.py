@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 from aiohttp import web
 
-from onlycare_socket.adapters.local import LocalSockets
 from onlycare_socket.clock import Clock
 from onlycare_socket.http_api.access import Access
 from onlycare_socket.http_api.calls import CallRequests
@@ -14,6 +13,7 @@ from onlycare_socket.http_api.page import TestPage
 from onlycare_socket.http_api.users import UserRequests
 from onlycare_socket.http_api.words import BackendWords
 from onlycare_socket.ports import Authenticator, CallLog, CallStore
+from onlycare_socket.sockets import NodeSockets
 from onlycare_socket.switchboard import Switchboard
 
 ENGINE_PATH = "/socket.io/"
@@ -31,7 +31,7 @@ class HttpApi:
         switchboard: Switchboard,
         store: CallStore,
         log: CallLog,
-        sockets: LocalSockets,
+        sockets: NodeSockets,
         authenticator: Authenticator,
         clock: Clock,
         metrics: Callable[[], tuple[bytes, str]],

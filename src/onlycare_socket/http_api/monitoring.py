@@ -5,10 +5,10 @@ from collections.abc import Callable
 from aiohttp import web
 
 from onlycare_socket import __version__
-from onlycare_socket.adapters.local import LocalSockets
 from onlycare_socket.clock import Clock
 from onlycare_socket.http_api.exchange import answer
 from onlycare_socket.ports import CallLog
+from onlycare_socket.sockets import NodeSockets
 
 
 class Condition:
@@ -29,7 +29,7 @@ class Monitoring:
         self,
         *,
         condition: Condition,
-        sockets: LocalSockets,
+        sockets: NodeSockets,
         log: CallLog,
         clock: Clock,
         metrics: Callable[[], tuple[bytes, str]],

@@ -5,10 +5,10 @@ import heapq
 from aiohttp import web
 from msgspec import Struct
 
-from onlycare_socket.adapters.local import LocalSockets
 from onlycare_socket.calls.ids import canonical_user
 from onlycare_socket.http_api.exchange import BadRequest, answer, read_body, read_number
 from onlycare_socket.ports import Authenticator
+from onlycare_socket.sockets import NodeSockets
 
 MAX_ASKED = 1_000
 """User ids in one question."""
@@ -30,7 +30,7 @@ class OnlineQuestion(Struct, frozen=True, rename="camel"):
 class UserRequests:
     """Answers questions about users."""
 
-    def __init__(self, sockets: LocalSockets, authenticator: Authenticator) -> None:
+    def __init__(self, sockets: NodeSockets, authenticator: Authenticator) -> None:
         self._sockets = sockets
         self._authenticator = authenticator
 

@@ -7,7 +7,6 @@ from typing import Any, TypeVar
 from aiohttp import web
 from msgspec import UNSET, Struct
 
-from onlycare_socket.adapters.local import LocalSockets
 from onlycare_socket.calls.call import State
 from onlycare_socket.calls.commands import (
     BackendAccepted,
@@ -20,6 +19,7 @@ from onlycare_socket.calls.commands import (
 from onlycare_socket.calls.ids import MAX_ID, DeviceId, UserId, canonical_call, canonical_user, is_user
 from onlycare_socket.calls.messages import MAX_REASON, Reply
 from onlycare_socket.http_api.exchange import BadRequest, answer, read_body, refused
+from onlycare_socket.ports import Directory
 from onlycare_socket.switchboard import Switchboard
 
 Written = str | int
@@ -67,9 +67,9 @@ W = TypeVar("W", bound=_Word)
 class BackendWords:
     """Takes the backend's words and hands them to the switchboard."""
 
-    def __init__(self, switchboard: Switchboard, sockets: LocalSockets) -> None:
+    def __init__(self, switchboard: Switchboard, directory: Directory) -> None:
         self._switchboard = switchboard
-        self._sockets = sockets
+        self._directory = directory
 
     def routes(self) -> list[web.RouteDef]:
         """Returns what to add to the application."""
@@ -111,10 +111,10 @@ class BackendWords:
 
     def _parties(self, caller: Written | None, receiver: Written) -> dict[str, Any]:
         parties: dict[str, Any] = {"receiver": _user(receiver, "receiverId")}
-        parties["receiver_shown"] = self._sockets.shown(parties["receiver"]) or str(receiver)
+        parties["receiver_shown"] = self._directory.shown(parties["receiver"]) or str(receiver)
         if caller is not None:
             parties["caller"] = _user(caller, "callerId")
-            parties["caller_shown"] = self._sockets.shown(parties["caller"]) or str(caller)
+            parties["caller_shown"] = self._directory.shown(parties["caller"]) or str(caller)
         return parties
 
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from onlycare_socket.adapters import local
-from onlycare_socket.adapters.local import RUNG, SOCKETS_PER_USER, UNCONFIRMED, Connection, LocalSockets
+from onlycare_socket import sockets as node_sockets
 from onlycare_socket.calls.ids import CallId, DeviceId, UserId
 from onlycare_socket.ports import Delivery, Identity
+from onlycare_socket.sockets import RUNG, SOCKETS_PER_USER, UNCONFIRMED, Connection, NodeSockets
 from tests.phones import START, HandClock, Wire
 
 ANA = UserId("5")
@@ -32,8 +32,8 @@ def clock() -> HandClock:
 
 
 @pytest.fixture
-def sockets(clock: HandClock) -> LocalSockets:
-    return LocalSockets(clock)
+def sockets(clock: HandClock) -> NodeSockets:
+    return NodeSockets(clock)
 
 
 def connection(clock: HandClock, user: str = "5", device: str = "1", shown: str = "USR_5") -> Connection:
@@ -42,7 +42,7 @@ def connection(clock: HandClock, user: str = "5", device: str = "1", shown: str 
 
 class TestComingAndGoing:
     def test_the_first_and_the_last_socket_of_a_user_are_pointed_out(
-        self, sockets: LocalSockets, clock: HandClock
+        self, sockets: NodeSockets, clock: HandClock
     ) -> None:
         first, second = connection(clock), connection(clock, device="2")
         assert sockets.add(first) is True
@@ -51,7 +51,7 @@ class TestComingAndGoing:
         assert sockets.remove(second) is True
 
     def test_removing_what_is_not_there_is_no_error_and_nobodys_last(
-        self, sockets: LocalSockets, clock: HandClock
+        self, sockets: NodeSockets, clock: HandClock
     ) -> None:
         mine = connection(clock)
         assert sockets.remove(mine) is False
@@ -61,7 +61,7 @@ class TestComingAndGoing:
         assert sockets.remove(mine) is False
         assert sockets.connection_count == 0
 
-    def test_counts_follow(self, sockets: LocalSockets, clock: HandClock) -> None:
+    def test_counts_follow(self, sockets: NodeSockets, clock: HandClock) -> None:
         mine = [connection(clock), connection(clock), connection(clock, "6")]
         for each in mine:
             sockets.add(each)
@@ -71,7 +71,7 @@ class TestComingAndGoing:
         sockets.remove(mine[2])
         assert (sockets.user_count, sockets.connection_count) == (1, 1)
 
-    def test_a_users_sockets_newest_first(self, sockets: LocalSockets, clock: HandClock) -> None:
+    def test_a_users_sockets_newest_first(self, sockets: NodeSockets, clock: HandClock) -> None:
         old, new, tablet = connection(clock), connection(clock), connection(clock, device="2")
         for each in (old, new, tablet):
             sockets.add(each)
@@ -80,14 +80,14 @@ class TestComingAndGoing:
         assert set(sockets.everybody()) == {old, new, tablet}
         assert sockets.connections(UserId("6")) == ()
 
-    def test_everybody_may_be_closed_while_they_are_listed(self, sockets: LocalSockets, clock: HandClock) -> None:
+    def test_everybody_may_be_closed_while_they_are_listed(self, sockets: NodeSockets, clock: HandClock) -> None:
         for number in range(5):
             sockets.add(connection(clock, str(number)))
         for each in sockets.everybody():
             sockets.remove(each)
         assert sockets.user_count == 0
 
-    def test_online_follows(self, sockets: LocalSockets, clock: HandClock) -> None:
+    def test_online_follows(self, sockets: NodeSockets, clock: HandClock) -> None:
         mine = connection(clock)
         assert not sockets.online(ANA)
         sockets.add(mine)
@@ -95,7 +95,7 @@ class TestComingAndGoing:
         sockets.remove(mine)
         assert not sockets.online(ANA)
 
-    def test_there_is_room_for_so_many_sockets_of_a_user(self, sockets: LocalSockets, clock: HandClock) -> None:
+    def test_there_is_room_for_so_many_sockets_of_a_user(self, sockets: NodeSockets, clock: HandClock) -> None:
         for _ in range(SOCKETS_PER_USER):
             assert sockets.has_room(ANA)
             sockets.add(connection(clock))
@@ -104,7 +104,7 @@ class TestComingAndGoing:
 
 
 class TestSeen:
-    def test_the_spelling_of_the_backend_is_remembered(self, sockets: LocalSockets, clock: HandClock) -> None:
+    def test_the_spelling_of_the_backend_is_remembered(self, sockets: NodeSockets, clock: HandClock) -> None:
         mine = connection(clock)
         assert sockets.shown(ANA) is None
         sockets.add(mine)
@@ -112,7 +112,7 @@ class TestSeen:
         sockets.remove(mine)
         assert sockets.shown(ANA) == "USR_5"
 
-    def test_when_the_last_socket_closed(self, sockets: LocalSockets, clock: HandClock) -> None:
+    def test_when_the_last_socket_closed(self, sockets: NodeSockets, clock: HandClock) -> None:
         first, second = connection(clock), connection(clock)
         sockets.add(first)
         sockets.add(second)
@@ -127,9 +127,9 @@ class TestSeen:
         assert sockets.last_seen(ANA) is None
 
     def test_only_so_many_are_remembered(
-        self, sockets: LocalSockets, clock: HandClock, monkeypatch: pytest.MonkeyPatch
+        self, sockets: NodeSockets, clock: HandClock, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(local, "USERS_SEEN", 10)
+        monkeypatch.setattr(node_sockets, "USERS_SEEN", 10)
         for number in range(30):
             mine = connection(clock, str(number), shown=f"USR_{number}")
             sockets.add(mine)
@@ -137,9 +137,9 @@ class TestSeen:
         assert [number for number in range(30) if sockets.shown(UserId(str(number)))] == list(range(20, 30))
 
     def test_one_who_is_online_is_never_forgotten(
-        self, sockets: LocalSockets, clock: HandClock, monkeypatch: pytest.MonkeyPatch
+        self, sockets: NodeSockets, clock: HandClock, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(local, "USERS_SEEN", 10)
+        monkeypatch.setattr(node_sockets, "USERS_SEEN", 10)
         ana = connection(clock)
         sockets.add(ana)
         for number in range(100, 130):
@@ -186,7 +186,7 @@ class TestSaid:
             self.say(mine, str(number))
         assert self.unheard(mine) == [str(number) for number in range(10, UNCONFIRMED + 10)]
 
-    def test_what_rang_is_kept_for_the_newest_so_many_calls(self, sockets: LocalSockets, clock: HandClock) -> None:
+    def test_what_rang_is_kept_for_the_newest_so_many_calls(self, sockets: NodeSockets, clock: HandClock) -> None:
         mine = connection(clock)
         sockets.add(mine)
         for number in range(RUNG + 5):
@@ -203,7 +203,7 @@ class TestSaid:
 
 
 class TestDelivered:
-    def test_it_hears_which_connections_were_written_to(self, sockets: LocalSockets, clock: HandClock) -> None:
+    def test_it_hears_which_connections_were_written_to(self, sockets: NodeSockets, clock: HandClock) -> None:
         phone, tablet = connection(clock), connection(clock, device="2")
         sockets.add(phone)
         sockets.add(tablet)
@@ -215,7 +215,7 @@ class TestDelivered:
         sockets.send(delivery)
         assert heard == [(delivery, [phone])]
 
-    def test_a_delivery_that_reached_nobody_is_not_heard_of(self, sockets: LocalSockets, clock: HandClock) -> None:
+    def test_a_delivery_that_reached_nobody_is_not_heard_of(self, sockets: NodeSockets, clock: HandClock) -> None:
         heard: list[object] = []
         sockets.delivered = lambda delivery, connections: heard.append(delivery)
         sockets.send(Delivery(user=ANA, devices=(DeviceId("d:1"),), call=CallId("1"), what="x", packets=(b"x",)))

@@ -105,7 +105,7 @@ class _Seen(Struct, gc=False):
     last_seen: Millis | None = None
 
 
-class LocalSockets:
+class NodeSockets:
     """Directory and bus of one node. `delivered` hears which connections each delivery was written to."""
 
     def __init__(self, clock: Clock) -> None:
