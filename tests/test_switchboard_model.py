@@ -38,6 +38,7 @@ class Calls(RuleBasedStateMachine):
         self.rings_on: dict[str, set[CallId]] = defaultdict(set)
         self.numbers = itertools.count(1)
         self.remembered: set[str] = set()
+        self.silent: set[str] = set()
 
     @initialize()
     def some_are_there(self) -> None:
@@ -72,10 +73,16 @@ class Calls(RuleBasedStateMachine):
     @rule(number=st.integers(0, 99))
     @precondition(lambda self: len(self.phones) > 1)
     def disconnect(self, number: int) -> None:
-        phone = self._some(number)
+        self._drop(self._some(number))
+
+    def _drop(self, phone: Phone) -> None:
         phone.leave()
         self._settle(phone)
         self.phones.remove(phone)
+
+    @rule(number=st.integers(0, 99))
+    def loses_its_network(self, number: int) -> None:
+        self.silent.add(self._some(number).id)
 
     @rule(number=st.integers(0, 99))
     def any_packet(self, number: int) -> None:
@@ -221,7 +228,15 @@ class Calls(RuleBasedStateMachine):
 
     @rule(seconds=st.sampled_from([0.5, 2.5, 14.0, 31.0, 61.0, 121.0]))
     def time_passes(self, seconds: float) -> None:
-        self.exchange.wait(seconds, sweep=1.0)
+        """Phones answer their heartbeats meanwhile; one that is silent is dropped by the transport after 45 s."""
+        while seconds > 0:
+            self.exchange.wait(min(seconds, 5.0), sweep=1.0)
+            seconds -= 5.0
+            for phone in list(self.phones):
+                if phone.id not in self.silent:
+                    phone.speak()
+                elif self.exchange.clock.monotonic() - phone.session.last_packet >= 45 and len(self.phones) > 1:
+                    self._drop(phone)
 
     @rule(seconds=st.sampled_from([-3_600, 3_600]))
     def the_wall_clock_jumps(self, seconds: int) -> None:
