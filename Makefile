@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check check-static format lint types screenshots docs lock clean
+.PHONY: help setup run test check check-static format lint types watch screenshots docs lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -49,6 +49,10 @@ lint: setup ## Look for mistakes with ruff
 
 types: setup ## Check the types with mypy
 	@$(BIN)/mypy
+
+watch: setup ## Look at speed and memory, beside a bare Node relay where npm is at hand
+	@if command -v npm >/dev/null; then npm --prefix bench/peers ci --silent; fi
+	@$(BIN)/python bench/watch.py $$(command -v npm >/dev/null && echo --peer bench/peers)
 
 screenshots: setup ## Make pictures of the browser phone (needs chromium)
 	@$(BIN)/python tests/browser/screenshots.py
