@@ -8,7 +8,7 @@ import pytest
 
 from onlycare_socket import switchboard
 from onlycare_socket.calls.call import Call, DeadlineKind
-from onlycare_socket.calls.decision import Decide, Decision
+from onlycare_socket.calls.decision import Decide, Decision, Note
 from onlycare_socket.calls.ids import CallId, UserId
 from onlycare_socket.ports import StoreUnavailable
 from tests.calls.situations import ANA, BEA
@@ -24,6 +24,9 @@ class LostStore:
     def transact(self, call: CallId | None, users: tuple[UserId, ...], decide: Decide, done: Done) -> None:
         done(StoreUnavailable("gone"))
 
+    def note(self, call: CallId, note: Note) -> None:
+        """Nothing is kept here."""
+
     def due(self, limit: int, each: Callable[[CallId, DeadlineKind], None]) -> None:
         each(CallId("17"), DeadlineKind.RING)
 
@@ -37,6 +40,7 @@ class LateStore:
     def __init__(self, exchange: Exchange) -> None:
         self._store = exchange.store
         self.waiting: list[tuple[CallId | None, tuple[UserId, ...], Decide, Done]] = []
+        self.note = exchange.store.note
         self.due = exchange.store.due
         self.find = exchange.store.find
 

@@ -12,7 +12,7 @@ from typing import Literal, Protocol
 from msgspec import Struct
 
 from onlycare_socket.calls.call import Call, DeadlineKind, Step
-from onlycare_socket.calls.decision import Decide, Decision
+from onlycare_socket.calls.decision import Decide, Decision, Note
 from onlycare_socket.calls.effects import Report
 from onlycare_socket.calls.ids import CallId, DeviceId, UserId
 
@@ -39,6 +39,13 @@ class CallStore(Protocol):
         Order: `done` runs in version order per call on this node; a transaction begun inside a `done` runs after it.
         Durable when `done` runs: memory no; sqlite survives kill -9; redis: the primary has it.
         Memory calls `done` before it returns.
+        """
+
+    def note(self, call: CallId, note: Note) -> None:
+        """Adds what became of a decision (who was told) to the call as it is now. Nobody waits for it.
+
+        Changes no state, deadline or party. Runs before any later transaction on this node; a call that is not kept
+        is left alone. Durable with the next commit: a crash before it forgets it, so that a device is told again.
         """
 
     def due(self, limit: int, each: Callable[[CallId, DeadlineKind], None]) -> None:

@@ -30,7 +30,6 @@ from onlycare_socket.calls.commands import (
     Missed,
     OperatorEnded,
     RingExpired,
-    Told,
     Unheard,
     UpgradeExpired,
     UserCommand,
@@ -42,6 +41,7 @@ from onlycare_socket.calls.errors import CallError, Internal, Unavailable
 from onlycare_socket.calls.ids import CallId, DeviceId, UserId, canonical_call
 from onlycare_socket.calls.messages import Incoming, Reply
 from onlycare_socket.calls.rules import decide
+from onlycare_socket.calls.telling import Told
 from onlycare_socket.clock import Clock
 from onlycare_socket.ports import Backend, Bus, CallLog, CallStore, Delivery, Directory, Push, StoreUnavailable
 from onlycare_socket.sockets import Connection, NodeSockets
@@ -240,7 +240,7 @@ class Switchboard:
             for connection in connections:
                 self._see_if_there(delivery.call, connection)
         devices = tuple([connection.device for connection in connections])
-        self._notice(delivery.call, (), Told(user=delivery.user, devices=devices, what=delivery.what))
+        self._store.note(delivery.call, Told(delivery.user, devices, delivery.what))
 
     def _see_if_there(self, call: CallId, connection: Connection) -> None:
         session = connection.socket.session

@@ -126,6 +126,42 @@ class TestTransactions:
         assert calls.find("1") is not None
 
 
+class TestNotes:
+    def test_it_changes_the_call_as_it_is_now_and_adds_a_line(self, calls: Transactions, stored: Stored) -> None:
+        calls.run(put(a_call()))
+        stored.clock.run(1)
+        stored.store.note(CallId("1"), lambda now, call: (replace(call, version=7), Step(at=now, what="told")))
+        found = calls.find("1")
+        assert found is not None
+        assert found.version == 7
+        steps: list[tuple[Step, ...]] = []
+        stored.log.timeline(CallId("1"), steps.append)
+        assert steps[0][-1] == Step(at=Millis(START + 1_000), what="told")
+
+    def test_a_note_taken_while_a_decision_is_done_is_seen_by_the_next(
+        self, calls: Transactions, stored: Stored
+    ) -> None:
+        def done(decision: Decision | StoreUnavailable) -> None:
+            stored.store.note(CallId("1"), lambda now, call: (replace(call, version=7), Step(at=now, what="told")))
+
+        stored.store.transact(CallId("1"), (), put(a_call()), done)
+        view = calls.view()
+        assert view.call is not None
+        assert view.call.version == 7
+
+    def test_one_that_has_nothing_to_add_changes_nothing(self, calls: Transactions, stored: Stored) -> None:
+        calls.run(put(a_call()))
+        stored.store.note(CallId("1"), lambda now, call: None)
+        assert calls.find("1") == a_call()
+
+    def test_a_call_that_is_not_kept_is_left_alone(self, calls: Transactions, stored: Stored) -> None:
+        def fail(now: Millis, call: Call) -> tuple[Call, Step]:
+            raise AssertionError("there is no call to add to")
+
+        stored.store.note(CallId("9"), fail)
+        assert calls.find("9") is None
+
+
 class TestTheLiveIndex:
     def test_both_parties_of_a_live_call(self, calls: Transactions) -> None:
         call = a_call()

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from onlycare_socket.adapters.timers import Timers
 from onlycare_socket.calls.call import Call, DeadlineKind, Early, EarlyKind, State, Step, replace
-from onlycare_socket.calls.decision import Decide, Decision, View
+from onlycare_socket.calls.decision import Decide, Decision, Note, View
 from onlycare_socket.calls.ids import CallId, UserId
 from onlycare_socket.clock import Clock
 from onlycare_socket.ports import StoreUnavailable
@@ -67,6 +67,14 @@ class MemoryCallStore:
         finally:
             self._deciding = False
 
+    def note(self, call: CallId, note: Note) -> None:
+        """Adds to the call at once."""
+        known = self._calls.get(call)
+        noted = note(self._clock.wall(), known) if known is not None else None
+        if noted is not None:
+            self._calls[call], step = noted
+            self._log_step(call, step)
+
     def due(self, limit: int, each: Callable[[CallId, DeadlineKind], None]) -> None:
         """Names deadlines that have passed, and forgets what was kept long enough."""
         for call, kind in self._timers.due(self._clock.monotonic(), limit):
@@ -120,10 +128,13 @@ class MemoryCallStore:
         for kept in decision.early:
             self._early.keep(kept)
         for id_, step in decision.steps:
-            steps = self._steps.get(id_)
-            if steps is not None and len(steps) < MAX_STEPS:
-                steps.append(step)
+            self._log_step(id_, step)
         done(decision)
+
+    def _log_step(self, call: CallId, step: Step) -> None:
+        steps = self._steps.get(call)
+        if steps is not None and len(steps) < MAX_STEPS:
+            steps.append(step)
 
     def _keep(self, call: Call) -> None:
         before = self._calls.get(call.id)

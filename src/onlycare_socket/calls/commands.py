@@ -149,14 +149,6 @@ class Left(Struct, frozen=True, kw_only=True, gc=False):
     user: UserId
 
 
-class Told(Struct, frozen=True, kw_only=True, gc=False):
-    """Events were written to the newest live socket of these devices."""
-
-    user: UserId
-    devices: tuple[DeviceId, ...]
-    what: str
-
-
 class Unheard(Struct, frozen=True, kw_only=True, gc=False):
     """What this device was told went over a connection that was never heard of again."""
 
@@ -173,5 +165,5 @@ class Missed(Struct, frozen=True, kw_only=True, gc=False):
 
 
 DeadlineCommand = RingExpired | CallerGraceExpired | CallGraceExpired | MaxDurationReached | UpgradeExpired
-Notice = Arrived | Left | Told | Unheard | Missed
+Notice = Arrived | Left | Unheard | Missed
 Command = UserCommand | BackendCommand | OperatorEnded | DeadlineCommand | Notice

@@ -33,3 +33,6 @@ class Decision(Struct, frozen=True, gc=False):
 
 Decide = Callable[[View], Decision]
 """Pure; may run more than once."""
+
+Note = Callable[[Millis, Call], tuple[Call, Step] | None]
+"""Adds to a call what makes no difference to its state, with a line for its timeline. Pure; may run more than once."""

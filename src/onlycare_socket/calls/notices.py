@@ -27,7 +27,6 @@ from onlycare_socket.calls.commands import (
     Missed,
     Notice,
     RingExpired,
-    Told,
     Unheard,
     UpgradeExpired,
 )
@@ -36,8 +35,7 @@ from onlycare_socket.calls.effects import Report, ReportKind, Ring, Tell, Wake
 from onlycare_socket.calls.ending import end, end_talk, ended_event, stop_ring, tell_dialler, tell_party
 from onlycare_socket.calls.ids import CallId, DeviceId
 from onlycare_socket.calls.messages import Accepted, UpgradeResponse
-
-TERMINAL_EVENTS = frozenset({"call:ended", "call:rejected", "call:timeout", "call:busy"})
+from onlycare_socket.calls.telling import TERMINAL_EVENTS
 
 
 def decide_notice(draft: Draft, call_id: CallId | None, command: DeadlineCommand | Notice) -> None:
@@ -47,9 +45,7 @@ def decide_notice(draft: Draft, call_id: CallId | None, command: DeadlineCommand
         call = draft.view.live.get(command.user)
     if call is None:
         return
-    if isinstance(command, Told):
-        _told(draft, call, command)
-    elif isinstance(command, Arrived):
+    if isinstance(command, Arrived):
         _arrived(draft, call, command)
     elif isinstance(command, Left):
         _left(draft, call, command)
@@ -176,31 +172,7 @@ def _fresh(draft: Draft, since: int | None) -> bool:
     return since is not None and draft.now - since <= draft.terms.resume
 
 
-# ---------------------------------------------------------------- told, and not heard
-
-
-def _told(draft: Draft, call: Call, command: Told) -> None:
-    role = call.role(command.user)
-    if role is None:
-        return
-    party = call.party(role)
-    draft.step(call.id, "told", by=party.shown, detail=command.what, told=command.devices)
-    legs = call.legs
-    if command.what == "call:incoming":
-        for device in command.devices:
-            old = call.leg(command.user, device) or Leg(party.user, device, LegState.OFFERED)
-            state = LegState.OFFERED if old.state is LegState.PUSHED else old.state
-            call = replace(call, legs=with_leg(call, replace(old, state=state, offered=True, missed=False)))
-    elif command.what == "call:accepted":
-        for device in command.devices:
-            if old_leg := call.leg(command.user, device):
-                call = replace(call, legs=with_leg(call, replace(old_leg, accepted=True)))
-    elif command.what in TERMINAL_EVENTS:
-        for device in command.devices:
-            old = call.leg(command.user, device) or Leg(party.user, device, LegState.STOPPED)
-            call = replace(call, legs=with_leg(call, replace(old, ended=True)))
-    if call.legs != legs:
-        draft.change(call)
+# ---------------------------------------------------------------- not heard
 
 
 def _unheard(draft: Draft, call: Call, command: Unheard) -> None:
