@@ -244,6 +244,15 @@ class TestTheGraceOfATalk:
         exchange.wait(1 + LATE)
         assert exchange.call().code == "connection_lost"
 
+    def test_no_device_rings_on_when_the_winner_was_open(self, exchange: Exchange, ana: Phone, bea: Phone) -> None:
+        ana.dial(BEA)
+        exchange.accepted(ANA, BEA)
+        ana.leave()
+        bea.leave()
+        exchange.wait(120 + LATE)
+        assert exchange.legs(BEA) == {"1": "stopped"}
+        assert exchange.phone(BEA).new() == ["call:ended/connection_lost"]
+
     def test_an_overtaking_accept_and_then_silence(self, exchange: Exchange, ana: Phone, bea: Phone) -> None:
         bea.accept()
         bea.leave()

@@ -77,7 +77,11 @@ def _expired(draft: Draft, call: Call, command: DeadlineCommand) -> None:
         if command.here:
             draft.change(call, call_grace_at=None)
         else:
-            draft.do(Report(ReportKind.LOST, end(draft, call, Code.CONNECTION_LOST)))
+            call = end(draft, call, Code.CONNECTION_LOST)
+            if call.receiver.device is None:
+                # Nobody is there to be told; but no device rings any more.
+                call = stop_ring(draft, call)
+            draft.do(Report(ReportKind.LOST, call))
     elif isinstance(command, MaxDurationReached):
         end_talk(draft, call, Code.MAX_DURATION)
     else:
