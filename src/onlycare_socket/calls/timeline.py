@@ -20,29 +20,42 @@ _WHY: dict[Code, str] = {
 
 
 def summary(call: Call, steps: Sequence[Step]) -> str:
-    """Returns one or two sentences for the operator."""
-    return f"{_standing(call)} {_ringing(call, steps)}".strip()
+    """Returns what happened as an operator would tell it: who and when, why it ended, and why it did not ring."""
+    return " ".join(part for part in (_story(call), _why(call), _ringing(call, steps)) if part)
 
 
-def _standing(call: Call) -> str:
+def _story(call: Call) -> str:
+    who = f"{call.caller.shown} called {call.receiver.shown} ({call.call_type.lower()})"
+    rang = _seconds((call.accepted or call.ended or call.created) - call.created)
     if call.state is State.RINGING:
-        return "It is ringing."
+        return f"{who}: ringing."
     if call.state is State.ACCEPTED:
-        return "It was accepted and goes on."
-    why = _WHY.get(call.code or Code.EXPIRED, "It ended: {code}.")
-    return why.format(by=call.ended_by or "The backend", code=(call.code or Code.EXPIRED).value)
+        return f"{who}: answered after {rang}, talking."
+    code = call.code or Code.EXPIRED
+    if call.duration is None:
+        return f"{who}: {code} after {rang}."
+    return f"{who}: answered after {rang}, {code} after {_seconds(call.duration)} of talk."
+
+
+def _why(call: Call) -> str:
+    if call.code is None:
+        return ""
+    return _WHY.get(call.code, "").format(by=call.ended_by or "The backend")
 
 
 def _ringing(call: Call, steps: Sequence[Step]) -> str:
     if call.refused:
-        return "It never rang: it was refused as it was dialled."
-    receivers = [leg for leg in call.legs if leg.user == call.receiver.user]
+        return "It never rang."
     if any(step.what == "told" and step.detail == "call:incoming" for step in steps):
-        if receivers and all(leg.missed for leg in receivers):
-            return "It was sent to the receiver's phones, but none of them showed a sign of life."
-        return ""
-    if call.accepted is not None:
-        return "No phone rang over a socket: it was accepted by push, by the backend or before it was dialled."
+        legs = [leg for leg in call.legs if leg.user == call.receiver.user]
+        silent = bool(legs) and all(leg.missed for leg in legs)
+        return "It was sent to the receiver's phones, but none of them showed a sign of life." if silent else ""
     if any(step.detail.startswith("overtaken by") for step in steps):
         return "It never rang: its end had come before it was dialled."
+    if call.accepted is not None:
+        return "No phone rang over a socket before it was accepted."
     return "No phone rang over a socket: the receiver had none, so it rang by push if at all."
+
+
+def _seconds(ms: int) -> str:
+    return f"{max(0, ms) / 1000:.1f} s"

@@ -11,6 +11,7 @@ from onlycare_socket.calls.call import Call, Step
 from onlycare_socket.calls.commands import OperatorEnded
 from onlycare_socket.calls.errors import NotFound
 from onlycare_socket.calls.ids import CallId, canonical_call
+from onlycare_socket.calls.timeline import summary
 from onlycare_socket.http_api.exchange import BadRequest, answer, read_number, refused
 from onlycare_socket.http_api.words import say
 from onlycare_socket.ports import CallLog, CallStore
@@ -83,7 +84,7 @@ class CallRequests:
     async def _timeline(self, request: web.Request) -> web.Response:
         call = await self._find(_call_of(request))
         steps: tuple[Step, ...] = await _told(lambda done: self._log.timeline(call.id, done))
-        return answer(Timeline(call.caller.call_id, steps, summary(call)))
+        return answer(Timeline(call.caller.call_id, steps, summary(call, steps)))
 
     async def _end(self, request: web.Request) -> web.Response:
         written = request.match_info["callId"]
@@ -143,19 +144,3 @@ def call_row(call: Call, *, with_legs: bool = False) -> CallRow:
         duration_ms=UNSET if call.duration is None else call.duration,
         legs=legs if with_legs else UNSET,
     )
-
-
-def summary(call: Call) -> str:
-    """Returns the call in one sentence, as an operator would tell it."""
-    who = f"{call.caller.shown} called {call.receiver.shown} ({call.call_type.lower()})"
-    rang = _seconds((call.accepted or call.ended or call.created) - call.created)
-    if call.ended is None:
-        return f"{who}: talking" if call.accepted is not None else f"{who}: ringing"
-    how = call.code.value if call.code is not None else "ended"
-    if call.accepted is None:
-        return f"{who}: {how} after {rang}"
-    return f"{who}: answered after {rang}, {how} after {_seconds(call.ended - call.accepted)} of talk"
-
-
-def _seconds(ms: int) -> str:
-    return f"{max(0, ms) / 1000:.1f} s"
