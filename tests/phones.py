@@ -227,7 +227,7 @@ class Phone:
             "call:initiate",
             Dial(
                 **self._sender(call_id),
-                shown=self.shown,
+                socket=self.id,
                 name=self.connection.identity.name,
                 receiver=canonical_user(receiver),
                 receiver_shown=exchange.sockets.shown(canonical_user(receiver)) or receiver,
@@ -264,7 +264,7 @@ class Phone:
 
     def _sender(self, call_id: str) -> dict[str, Any]:
         here = frozenset(self._exchange.sockets.devices(self.user))
-        return {"user": self.user, "device": self.device, "call_id": call_id, "here": here}
+        return {"user": self.user, "device": self.device, "call_id": call_id, "here": here, "shown": self.shown}
 
     def _say(self, event: str, command: UserCommand) -> dict[str, Any]:
         self.session.speak()

@@ -3,13 +3,13 @@
 import asyncio
 import json
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from typing import Any
 
 import pytest
 
 from onlycare_socket.adapters.static import StaticAuthenticator
-from onlycare_socket.connecting import Credentials, device_of, read_credentials
+from onlycare_socket.connecting import Credentials, Entrance, device_of, read_credentials
 from onlycare_socket.ports import Identity, Refused, Unavailable, Verdict
 
 from .conftest import Start
@@ -138,6 +138,38 @@ async def test_a_late_yes(start: Start) -> None:
     assert (await server.get("/api/users/5/online"))[1]["isOnline"] is False
     done(Identity(user="5", id="USR_5"))  # type: ignore[arg-type]
     assert (await phone.ask("call:sync", {}))["success"]
+
+
+async def test_what_was_kept_while_the_verdict_was_late_is_stale_all_the_same(start: Start) -> None:
+    authenticator = HeldAuthenticator()
+    server = await start(authenticator)
+    phone = await server.open()
+    await phone.send('40{"token":"t","userId":"5"}')
+    done = await authenticator.asked.get()
+    server.clock.advance(6)
+    done(Identity(user="5", id="USR_5"))  # type: ignore[arg-type]
+    kept = server.clock.wall() - 60_000
+    call = {"receiverId": "7", "callId": "x1", "callType": "audio", "channelName": "c", "agoraToken": ""}
+    assert (await phone.ask("call:initiate", call | {"timestamp": kept}))["code"] == "stale"
+
+
+async def test_a_fault_after_a_late_verdict_closes_the_transport(
+    start: Start, monkeypatch: pytest.MonkeyPatch, log_lines: list[MutableMapping[str, Any]]
+) -> None:
+    authenticator = HeldAuthenticator()
+    server = await start(authenticator)
+    phone = await server.open()
+    await phone.send('40{"token":"t","userId":"5"}')
+    done = await authenticator.asked.get()
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(Entrance, "_admit", fail)
+    done(Identity(user="5", id="USR_5"))  # type: ignore[arg-type]
+    await phone.expect_gone()
+    assert [line["event"] for line in log_lines if line.get("exc_info")] == ["connect failed"]
+    log_lines.clear()
 
 
 async def test_a_late_no_says_when_to_try_again(start: Start) -> None:

@@ -145,3 +145,18 @@ def test_a_thousand_connections_leave_nothing_but_who_was_seen() -> None:
     sizes = containers(exchange.sockets)
     assert sizes["NodeSockets._users"] == 0
     assert sizes["NodeSockets._seen"] == 10
+
+
+def test_a_flood_does_not_push_the_end_out_of_a_timeline() -> None:
+    exchange = Exchange()
+    ana, bea = exchange.phone(ANA), exchange.phone(BEA)
+    ana.dial(BEA)
+    for _ in range(300):
+        bea.ringing()
+    bea.accept()
+    ana.end()
+    steps = [step.what for step in exchange.steps()]
+    assert len(steps) == memory.MAX_STEPS
+    assert steps[0] == "call:initiate"
+    assert steps[-2:] == ["ended", "told"]
+    assert "call:accept" in steps

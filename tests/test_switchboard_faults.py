@@ -110,6 +110,25 @@ class TestAFaultInTheRules:
         assert (answer["code"], emitted) == ("internal", False)
 
 
+class TestAnEffectThatFails:
+    def test_the_phone_rings_all_the_same(
+        self, monkeypatch: pytest.MonkeyPatch, log_lines: list[MutableMapping[str, Any]]
+    ) -> None:
+        exchange = Exchange()
+        ana, bea, carl = exchange.phone(ANA), exchange.phone(BEA), exchange.phone("9")
+        ana.dial(BEA, "1")
+
+        def fail(_: object) -> None:
+            raise RuntimeError("a bug")
+
+        monkeypatch.setattr(exchange.backend, "report", fail)
+        assert ana.dial("9", "2")["success"] is True
+        assert carl.new() == ["call:incoming"]
+        assert bea.new() == ["call:incoming", "call:cancelled/superseded", "call:ended/superseded"]
+        assert [line["event"] for line in log_lines] == ["effect failed"]
+        assert exchange.switchboard.counts["effects_failed"] == 1
+
+
 class TestAStoreThatTakesItsTime:
     """Save, then look: whoever comes while the call is on its way to disk rings, and rings once."""
 

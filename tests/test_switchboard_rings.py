@@ -142,3 +142,14 @@ class TestStopping:
         assert tablet.new()[-2:] == ["call:cancelled/answered_elsewhere", "call:ended/answered_elsewhere"]
         bea.end()
         assert tablet.new() == []
+
+
+class TestAPhoneThatCameBack:
+    def test_its_dead_socket_does_not_make_it_silent(self, exchange: Exchange, ana: Phone, bea: Phone) -> None:
+        exchange.wait(10)
+        ana.dial(BEA)
+        back = exchange.phone(BEA, name="bea again")
+        bea.session.probes.pop()(False)
+        assert "call:incoming" in back.new()
+        assert exchange.push.woken == []
+        assert "silent" not in [step.what for step in exchange.steps()]

@@ -10,6 +10,7 @@ import hashlib
 from collections import Counter
 from typing import Final
 
+import structlog
 from msgspec import Struct
 
 from onlycare_socket.calls.ids import MAX_ID, DeviceId
@@ -21,6 +22,8 @@ from onlycare_socket.presence import Presence
 from onlycare_socket.sockets import Connection, NodeSockets
 from onlycare_socket.switchboard import Switchboard
 from onlycare_socket.transport.namespace import Namespace, Socket
+
+log = structlog.get_logger("onlycare_socket")
 
 MAX_PUSH_TOKEN: Final = 4096
 """Characters of a push token at the most."""
@@ -110,27 +113,34 @@ class Entrance:
             self._verify(socket, credentials)
 
     def _verify(self, socket: Socket, credentials: Credentials) -> None:
-        since = self._clock.monotonic()
-
         def decided(verdict: Verdict) -> None:
-            if socket.session.closed:
-                self.outcomes["gone"] += 1
-            elif isinstance(verdict, Identity):
-                self._admit(socket, verdict, credentials, since)
-            elif isinstance(verdict, Refused):
-                self._refuse(socket, verdict)
-            else:
-                self._turn_away(socket, "unavailable")
+            try:
+                self._decided(socket, credentials, verdict)
+            except Exception:  # a socket that nobody decides on would wait for ever
+                log.exception("connect failed")
+                self._turn_away(socket, "server error")
 
         self._authenticator.verify(credentials.token, credentials.user_id, socket.address, decided)
 
-    def _admit(self, socket: Socket, identity: Identity, credentials: Credentials, since: float) -> None:
+    def _decided(self, socket: Socket, credentials: Credentials, verdict: Verdict) -> None:
+        if socket.session.closed:
+            self.outcomes["gone"] += 1
+        elif isinstance(verdict, Identity):
+            self._admit(socket, verdict, credentials)
+        elif isinstance(verdict, Refused):
+            self._refuse(socket, verdict)
+        else:
+            self._turn_away(socket, "unavailable")
+
+    def _admit(self, socket: Socket, identity: Identity, credentials: Credentials) -> None:
         if self.closed:
             self._turn_away(socket, "server shutting down")
             return
         if not self._sockets.has_room(identity.user):
             self._turn_away(socket, "too many sockets")
             return
+        # A client sends what it kept while it was offline when its CONNECT is answered, so that is when it connected.
+        since = self._clock.monotonic()
         connection = Connection(identity, credentials.device, socket, since, credentials.token)
         socket.data = connection
         first = self._sockets.add(connection)

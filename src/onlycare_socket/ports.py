@@ -49,7 +49,7 @@ class CallStore(Protocol):
         """
 
     def due(self, limit: int, each: Callable[[CallId, DeadlineKind], None]) -> None:
-        """Names the deadlines that have passed, at most `limit`, each once until its call is decided on again."""
+        """Names the deadlines that have passed, at most `limit`; again after a second if nothing was decided on one."""
 
     def find(self, call: CallId, done: Callable[[Call | None], None]) -> None:
         """Looks up one call as it was last decided; an ended one for 24 hours at most."""
@@ -92,7 +92,7 @@ class Delivery(Struct, frozen=True, kw_only=True, gc=False):
 
     `what` names what a device will have been told (`call:incoming`, `call:accepted`, `call:ended`, or another
     event that nobody needs to tell again). `ringing`, for stopping a ring: only these devices are written to, and
-    sockets on which this call rang.
+    sockets on which this call rang. `socket`: rather this one of a device's sockets than the newest.
     """
 
     user: UserId
@@ -101,6 +101,7 @@ class Delivery(Struct, frozen=True, kw_only=True, gc=False):
     what: str
     packets: tuple[bytes, ...]
     ringing: frozenset[DeviceId] | None = None
+    socket: str = ""
 
 
 class Bus(Protocol):
@@ -114,7 +115,7 @@ class Bus(Protocol):
 
 
 class Push(Protocol):
-    """Wakes phones that have no live socket. At most once per device and call; may be late or lost."""
+    """Wakes phones that have no live socket. At most once per device and call; may be late or lost. Never raises."""
 
     @property
     def can_wake(self) -> bool:
@@ -128,7 +129,7 @@ class Push(Protocol):
 
 
 class Backend(Protocol):
-    """Is told how calls went, after the clients. At least once within its own time limits; enqueues."""
+    """Is told how calls went, after the clients. At least once within its own time limits; enqueues, never raises."""
 
     def report(self, report: Report) -> None:
         """Hands over one report."""

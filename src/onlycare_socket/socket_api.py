@@ -11,7 +11,7 @@ never with a line in the log, so that no client can fill it.
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, TypedDict
 
 from msgspec import UNSET, Struct, UnsetType
 
@@ -28,7 +28,7 @@ from onlycare_socket.calls.commands import (
     UserCommand,
 )
 from onlycare_socket.calls.errors import CallError, Internal, InvalidPayload, RateLimited, Unavailable
-from onlycare_socket.calls.ids import DeviceId, canonical_user, is_user
+from onlycare_socket.calls.ids import DeviceId, UserId, canonical_user, is_user
 from onlycare_socket.calls.messages import (
     CallPayload,
     InitiatePayload,
@@ -55,6 +55,16 @@ MAX_SYNC: Final = 20
 """Calls in the answer of `call:sync`."""
 UPGRADE_NAMES: Final = ("call:upgrade", "call:switchToVideo", "call:switch_to_video")
 """Asking for video, as the contract, the app and its older version name it."""
+
+
+class Sender(TypedDict):
+    """The fields that every command of a user has."""
+
+    user: UserId
+    device: DeviceId
+    call_id: str
+    here: frozenset[DeviceId]
+    shown: str
 
 
 class Answer:
@@ -141,11 +151,8 @@ class SocketApi:
         receiver = canonical_user(payload.receiver_id)
         sent = payload.timestamp
         command = Dial(
-            user=me.user,
-            device=me.device,
-            call_id=payload.call_id,
-            here=self._here(me),
-            shown=me.identity.id,
+            **self._sender(socket, payload.call_id),
+            socket=socket.id,
             name=me.identity.name,
             receiver=receiver,
             receiver_shown=self._directory.shown(receiver) or payload.receiver_id,
@@ -160,61 +167,42 @@ class SocketApi:
 
     def _accept(self, socket: Socket, payload: CallPayload, ack_id: int | None) -> None:
         if self._may(socket, "call:accept", payload.call_id, ack_id):
-            me: Connection = socket.data
-            command = Accept(user=me.user, device=me.device, call_id=payload.call_id, here=self._here(me))
-            self._command("call:accept", socket, ack_id, command)
+            self._command("call:accept", socket, ack_id, Accept(**self._sender(socket, payload.call_id)))
 
     def _reject(self, socket: Socket, payload: ReasonPayload, ack_id: int | None) -> None:
         if self._may(socket, "call:reject", payload.call_id, ack_id, forced=True):
-            me: Connection = socket.data
-            reason = clip(payload.reason)
-            command = Decline(
-                user=me.user, device=me.device, call_id=payload.call_id, here=self._here(me), reason=reason
-            )
+            command = Decline(**self._sender(socket, payload.call_id), reason=clip(payload.reason))
             self._command("call:reject", socket, ack_id, command)
 
     def _cancel(self, socket: Socket, payload: ReasonPayload, ack_id: int | None) -> None:
         if self._may(socket, "call:cancel", payload.call_id, ack_id, forced=True):
-            me: Connection = socket.data
-            reason = clip(payload.reason)
-            command = Cancel(
-                user=me.user, device=me.device, call_id=payload.call_id, here=self._here(me), reason=reason
-            )
+            command = Cancel(**self._sender(socket, payload.call_id), reason=clip(payload.reason))
             self._command("call:cancel", socket, ack_id, command)
 
     def _end(self, socket: Socket, payload: CallPayload, ack_id: int | None) -> None:
         if self._may(socket, "call:end", payload.call_id, ack_id, forced=True):
-            me: Connection = socket.data
-            command = HangUp(user=me.user, device=me.device, call_id=payload.call_id, here=self._here(me))
-            self._command("call:end", socket, ack_id, command)
+            self._command("call:end", socket, ack_id, HangUp(**self._sender(socket, payload.call_id)))
 
     def _ringing(self, socket: Socket, payload: CallPayload, ack_id: int | None) -> None:
         if self._may(socket, "call:ringing", payload.call_id, ack_id, forced=True):
-            me: Connection = socket.data
-            command = Show(user=me.user, device=me.device, call_id=payload.call_id, here=self._here(me))
-            self._command("call:ringing", socket, ack_id, command)
+            self._command("call:ringing", socket, ack_id, Show(**self._sender(socket, payload.call_id)))
 
     def _upgrade(self, name: str, socket: Socket, payload: CallPayload, ack_id: int | None) -> None:
         if self._may(socket, name, payload.call_id, ack_id):
-            me: Connection = socket.data
-            command = AskVideo(user=me.user, device=me.device, call_id=payload.call_id, here=self._here(me))
-            self._command(name, socket, ack_id, command)
+            self._command(name, socket, ack_id, AskVideo(**self._sender(socket, payload.call_id)))
 
     def _upgrade_response(self, socket: Socket, payload: UpgradeAnswerPayload, ack_id: int | None) -> None:
         if self._may(socket, "call:upgrade:response", payload.call_id, ack_id):
-            me: Connection = socket.data
             command = AnswerVideo(
-                user=me.user,
-                device=me.device,
-                call_id=payload.call_id,
-                here=self._here(me),
-                accepted=payload.accepted,
-                reason=clip(payload.reason),
+                **self._sender(socket, payload.call_id), accepted=payload.accepted, reason=clip(payload.reason)
             )
             self._command("call:upgrade:response", socket, ack_id, command)
 
-    def _here(self, me: Connection) -> frozenset[DeviceId]:
-        return frozenset(self._directory.devices(me.user))
+    def _sender(self, socket: Socket, call_id: str) -> Sender:
+        """Returns the fields that every command has: who says it, and what is known of him."""
+        me: Connection = socket.data
+        here = frozenset(self._directory.devices(me.user))
+        return {"user": me.user, "device": me.device, "call_id": call_id, "here": here, "shown": me.shown}
 
     def _command(self, name: str, socket: Socket, ack_id: int | None, command: UserCommand) -> None:
         """Hands a command over. A fault of ours is acked `internal`; the server logs it."""
@@ -239,16 +227,16 @@ class SocketApi:
     # ---------------------------------------------------------------- asking
 
     def _sync(self, socket: Socket, payload: SyncPayload, ack_id: int | None) -> None:
-        user = socket.data.user
-        self._budget.allow(user, self._clock.monotonic(), forced=True)
+        me: Connection = socket.data
+        self._budget.allow(me.user, self._clock.monotonic(), forced=True)
         self.results["call:sync"]["ok"] += 1
 
         def answer(calls: tuple[Call, ...]) -> None:
-            rows = tuple(sync_row(call, user) for call in calls)
+            rows = tuple(sync_row(call, me.user, me.device) for call in calls)
             if ack_id is not None:
                 socket.ack(ack_id, SyncReply(success=True, server_time=self._clock.wall(), calls=rows))
 
-        self._log.of_user(user, MAX_SYNC, answer)
+        self._log.of_user(me.user, MAX_SYNC, answer)
 
     def _watch(self, socket: Socket, payload: WatchPayload, ack_id: int | None) -> None:
         connection: Connection = socket.data

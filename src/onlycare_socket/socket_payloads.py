@@ -7,7 +7,7 @@ from msgspec import UNSET, Struct
 
 from onlycare_socket.calls.call import Call, State
 from onlycare_socket.calls.errors import CallError, InvalidPayload
-from onlycare_socket.calls.ids import CallId, canonical_call, is_user
+from onlycare_socket.calls.ids import CallId, DeviceId, UserId, canonical_call, is_user
 from onlycare_socket.calls.messages import InitiatePayload, Reply, SyncCall
 
 MAX_CHANNEL: Final = 256
@@ -65,12 +65,12 @@ def misfit(args: list[Any], payload: type[Struct]) -> str:
     return InvalidPayload.sentence
 
 
-def sync_row(call: Call, user: str) -> SyncCall:
+def sync_row(call: Call, user: UserId, device: DeviceId) -> SyncCall:
     """Returns a call as one of its parties sees it in the ack of `call:sync`."""
     caller = call.caller.user == user
-    mine, peer = (call.caller, call.receiver) if caller else (call.receiver, call.caller)
+    peer = call.receiver if caller else call.caller
     return SyncCall(
-        call_id=mine.call_id,
+        call_id=call.written(user, device),
         role="caller" if caller else "receiver",
         peer_id=peer.shown,
         call_type=call.call_type,

@@ -83,6 +83,11 @@ class Connection:
         """Whose it is."""
         return self.identity.user
 
+    @property
+    def shown(self) -> str:
+        """How the backend spells the user."""
+        return self.identity.id
+
     def say(self, call: CallId, what: str, packets: tuple[bytes, ...]) -> None:
         """Writes packets, and notes that nothing has been heard since."""
         for packet in packets:
@@ -227,9 +232,10 @@ class NodeSockets:
     def _addressed(self, delivery: Delivery, device: DeviceId) -> Connection | None:
         """The connection to write to. A call rings once on a connection, and is stopped once, where it rings."""
         call = delivery.call
-        for connection in reversed(self._users.get(delivery.user, ())):
-            if connection.device != device:
-                continue
+        connections = self.of_device(delivery.user, device)
+        if delivery.socket:
+            connections.sort(key=lambda connection: connection.socket.id != delivery.socket)
+        for connection in connections:
             rang = call in connection.rung
             if delivery.what == "call:incoming":
                 if rang:

@@ -15,10 +15,9 @@ from functools import partial
 import structlog
 from msgspec import UNSET
 
-from onlycare_socket.calls.call import Call, DeadlineKind
+from onlycare_socket.calls.call import Call, DeadlineKind, replace
 from onlycare_socket.calls.commands import (
     Arrived,
-    BackendAccepted,
     BackendCommand,
     CallerGraceExpired,
     CallGraceExpired,
@@ -39,7 +38,7 @@ from onlycare_socket.calls.draft import Terms
 from onlycare_socket.calls.effects import Ack, Effect, Report, Ring, Tell, Unpush, Wake
 from onlycare_socket.calls.errors import CallError, Internal, Unavailable
 from onlycare_socket.calls.ids import CallId, DeviceId, UserId, canonical_call
-from onlycare_socket.calls.messages import Incoming, Reply
+from onlycare_socket.calls.messages import Event, Incoming, Reply
 from onlycare_socket.calls.rules import decide
 from onlycare_socket.calls.telling import Told
 from onlycare_socket.clock import Clock
@@ -107,7 +106,7 @@ class Switchboard:
         """Takes a word of the backend or the operator; `answer` says last whether a live socket was told."""
         call = canonical_call(command.call_id)
         users: tuple[UserId, ...] = ()
-        if isinstance(command, BackendAccepted):
+        if isinstance(command, BackendCommand):
             users = tuple(user for user in (command.caller, command.receiver) if user is not None)
 
         def decided(decision: Decision | StoreUnavailable) -> None:
@@ -136,7 +135,7 @@ class Switchboard:
         for effect in decision.effects:
             if isinstance(effect, Ack):
                 answer(self._reply(effect))
-            elif self._perform(effect):
+            elif self._carry_out(effect):
                 emitted = True
         return emitted
 
@@ -151,7 +150,7 @@ class Switchboard:
         self._count(decision)
         for effect in decision.effects:
             if not isinstance(effect, Ack):
-                self._perform(effect)
+                self._carry_out(effect)
 
     def _count(self, decision: Decision) -> None:
         for _, step in decision.steps:
@@ -164,6 +163,15 @@ class Switchboard:
         if ack.offline is not None and ack.receiver is not None and not self._directory.devices(ack.receiver):
             return ack.offline
         return ack.reply
+
+    def _carry_out(self, effect: Effect) -> bool:
+        """Performs one effect. A fault in it takes none of those behind it along: a phone must ring all the same."""
+        try:
+            return self._perform(effect)
+        except Exception:
+            self.counts["effects_failed"] += 1
+            log.exception("effect failed", effect=type(effect).__name__)
+            return False
 
     def _perform(self, effect: Effect) -> bool:
         """Carries out one effect; True if it reached a live socket that counts."""
@@ -184,17 +192,27 @@ class Switchboard:
         devices = self._audience(tell)
         if not devices:
             return False
+        same = devices
+        for device, form in tell.forms:
+            if device in same:
+                same = tuple([each for each in same if each != device])
+                self._say(tell, (device,), tuple([replace(event, call_id=form) for event in tell.events]))
+        if same:
+            self._say(tell, same, tell.events)
+        return tell.ringing is None or not tell.ringing.isdisjoint(devices)
+
+    def _say(self, tell: Tell, devices: tuple[DeviceId, ...], events: tuple[Event, ...]) -> None:
         self._bus.send(
             Delivery(
                 user=tell.user,
                 devices=devices,
                 call=tell.call,
-                what=tell.events[-1].name,
-                packets=tuple([event_packet(event.name, event) for event in tell.events]),
+                what=events[-1].name,
+                packets=tuple([event_packet(event.name, event) for event in events]),
                 ringing=tell.ringing,
+                socket=tell.socket,
             )
         )
-        return tell.ringing is None or not tell.ringing.isdisjoint(devices)
 
     def _audience(self, tell: Tell) -> tuple[DeviceId, ...]:
         here = self._directory.devices(tell.user)
@@ -211,7 +229,7 @@ class Switchboard:
             self._push.wake(call, None)
             return
         event = Incoming(
-            call_id=call.receiver.call_id,
+            call_id=call.written(call.receiver.user, ring.device),
             caller_id=call.caller.shown,
             caller_name=call.caller.name,
             call_type=call.call_type,
@@ -248,7 +266,9 @@ class Switchboard:
             session.probe(PONG_WAIT, partial(self._probed, call, connection))
 
     def _probed(self, call: CallId, connection: Connection, alive: bool) -> None:
-        if not alive:
+        """A phone that came back on another socket meanwhile is asked there."""
+        newest = next(iter(self._sockets.of_device(connection.user, connection.device)), connection)
+        if not alive and newest is connection:
             self._notice(call, (), Missed(user=connection.user, device=connection.device))
 
     # ------------------------------------------------------------ coming and going
@@ -264,7 +284,10 @@ class Switchboard:
         oldest = self._clock.wall() - self._terms.resume
         for call in reversed(calls):
             if call.live or (call.ended or 0) >= oldest:
-                self._notice(call.id, (), Arrived(user=connection.user, device=connection.device))
+                self._notice(call.id, (), self._arrival(connection))
+
+    def _arrival(self, connection: Connection) -> Arrived:
+        return Arrived(user=connection.user, device=connection.device, shown=connection.identity.id)
 
     def left(self, connection: Connection) -> None:
         """Notes what a closed connection never confirmed; to be called once it is gone from the sockets."""

@@ -590,3 +590,22 @@ class TestCallerBusy:
         assert ana.dial(BEA, "CALL_2")["state"] == "ringing", "B is busy only with the call that A gives up"
         assert bea.new() == ["call:ended/superseded", "call:incoming"]
         assert [call.id for call in exchange.live()] == ["2"]
+
+
+class TestTheSocketThatAsked:
+    """With two sockets of one device, an answer to a dial goes to the one that dialled (contract section 2)."""
+
+    def test_busy(self, exchange: Exchange, ana: Phone, bea: Phone) -> None:
+        newer = exchange.phone(ANA)
+        exchange.phone("9").dial(BEA, "1")
+        ana.dial(BEA, "2")
+        assert (ana.new(), newer.new()) == (["ack", "call:busy"], [])
+
+    def test_what_had_overtaken_it(self, exchange: Exchange, ana: Phone, bea: Phone) -> None:
+        newer = exchange.phone(ANA)
+        bea.reject("1")
+        ana.dial(BEA, "1")
+        bea.accept("2")
+        ana.dial(BEA, "2")
+        assert ana.new() == ["ack", "call:rejected/declined", "ack", "call:accepted"]
+        assert newer.new() == []

@@ -595,3 +595,48 @@ class TestAdopting:
         assert scene["b1"].end() == ok("ended")
         assert scene["a1"].new() == ["call:ended/completed"]
         assert scene["a2"].new() == ["call:ended/completed"]
+
+
+class TestAnAcceptAfterTheEnd:
+    """The backend accepts a call that nobody has dialled yet, and that has been ended already: ended is final."""
+
+    @pytest.fixture
+    def exchange(self) -> Exchange:
+        return Exchange()
+
+    @pytest.mark.parametrize("how", ["cancel", "reject", "call-cancelled", "call-rejected", "call-ended"])
+    def test_it_stays_ended(self, exchange: Exchange, how: str) -> None:
+        ana, bea = exchange.phone(ANA), exchange.phone(BEA)
+        ends: dict[str, Callable[[], object]] = {
+            "cancel": ana.cancel,
+            "reject": bea.reject,
+            "call-cancelled": lambda: exchange.cancelled(BEA, ANA),
+            "call-rejected": lambda: exchange.rejected(ANA, BEA),
+            "call-ended": lambda: exchange.ended(ANA, BEA),
+        }
+        ends[how]()
+        for phone in (ana, bea):
+            phone.new()
+        answer, _ = exchange.accepted(ANA, BEA)
+        assert answer["state"] == "ended"
+        assert exchange.live() == []
+        assert exchange.reports() == ["accepted_after_end"]
+        assert bea.new()[0].startswith("call:ended")
+        assert ana.dial(BEA)["state"] == "ended"
+        assert ana.new()[1].startswith("call:ended")
+        assert bea.new() == []
+
+    def test_a_device_that_had_accepted_before_has_won(self, exchange: Exchange) -> None:
+        ana, bea = exchange.phone(ANA), exchange.phone(BEA)
+        bea.accept()
+        exchange.accepted(ANA, BEA)
+        assert exchange.call().receiver.device == bea.device
+        assert ana.dial(BEA)["state"] == "accepted"
+
+    def test_a_rejection_of_an_unknown_call_does_not_hit_the_call_he_has(self, exchange: Exchange) -> None:
+        ana = exchange.phone(ANA)
+        exchange.phone(BEA)
+        ana.dial(BEA, "1")
+        ana.new()
+        exchange.rejected(ANA, BEA, "2")
+        assert ana.new() == ["call:ended/declined"]

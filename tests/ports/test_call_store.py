@@ -125,6 +125,17 @@ class TestTransactions:
         calls.run(put(a_call()))
         assert calls.find("1") is not None
 
+    def test_one_that_fails_as_it_is_done_leaves_none_waiting(self, calls: Transactions, stored: Stored) -> None:
+        ran: list[str] = []
+
+        def done(decision: Decision | StoreUnavailable) -> None:
+            stored.store.transact(CallId("2"), (), put(a_call("2")), lambda _: ran.append("behind it"))
+            raise RuntimeError("a bug")
+
+        with pytest.raises(RuntimeError, match="a bug"):
+            stored.store.transact(CallId("1"), (), put(a_call()), done)
+        assert ran == ["behind it"]
+
 
 class TestNotes:
     def test_it_changes_the_call_as_it_is_now_and_adds_a_line(self, calls: Transactions, stored: Stored) -> None:

@@ -20,6 +20,8 @@ KEEP_ENDED = 24 * 3_600_000
 """ms that an ended call stays readable (design section 3)."""
 ENDED_TIMELINES = 2_000
 MAX_STEPS = 200
+FIRST_STEPS = 150
+"""Of a timeline that grows longer than `MAX_STEPS`, the first so many and the newest are kept."""
 RECENT = 20
 EARLY_PER_USER = 20
 
@@ -60,12 +62,16 @@ class MemoryCallStore:
             self._waiting.append((call, users, decide, done))
             return
         self._deciding = True
-        try:
-            self._transact(call, users, decide, done)
-            while self._waiting:
+        failure: Exception | None = None
+        self._waiting.append((call, users, decide, done))
+        while self._waiting:
+            try:
                 self._transact(*self._waiting.popleft())
-        finally:
-            self._deciding = False
+            except Exception as error:  # noqa: BLE001 - what waits behind it must not wait for the next command
+                failure = failure or error
+        self._deciding = False
+        if failure is not None:
+            raise failure
 
     def note(self, call: CallId, note: Note) -> None:
         """Adds to the call at once."""
@@ -133,7 +139,9 @@ class MemoryCallStore:
 
     def _log_step(self, call: CallId, step: Step) -> None:
         steps = self._steps.get(call)
-        if steps is not None and len(steps) < MAX_STEPS:
+        if steps is not None:
+            if len(steps) >= MAX_STEPS:
+                del steps[FIRST_STEPS]
             steps.append(step)
 
     def _keep(self, call: Call) -> None:

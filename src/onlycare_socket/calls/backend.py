@@ -155,8 +155,11 @@ def _unknown_events(draft: Draft, command: BackendCommand) -> list[tuple[UserId,
     if isinstance(command, BackendRejected):
         code = Code.DECLINED
         reason = reason_of(code, command.reason)
-        rejected = Rejected(call_id=call_id, reason=reason, timestamp=now, code=code)
-        return [(caller, (rejected,))] if caller else []
+        event: Event = Rejected(call_id=call_id, reason=reason, timestamp=now, code=code)
+        if caller in draft.view.live:
+            # His connecting screen would take the rejection for the call that he has now.
+            event = Ended(call_id=call_id, reason=reason, timestamp=now, code=code)
+        return [(caller, (event,))] if caller else []
     if isinstance(command, BackendEnded):
         code = Code.COMPLETED
         ended = Ended(call_id=call_id, reason=reason_of(code), timestamp=now, code=code)
@@ -173,13 +176,16 @@ def _register_accepted(draft: Draft, call_id: CallId, command: BackendAccepted) 
     caller, receiver = command.caller, command.receiver
     if caller is None or receiver is None or caller == receiver:
         return draft.refuse(command.call_id, InvalidPayload, text="callerId and receiverId must name two users")
-    former = {call.id: call for user in (caller, receiver) if (call := draft.view.live.get(user))}
+    accepted = next((early for early in draft.view.early if _counts(draft, early, caller, receiver, True)), None)
+    over = next((early for early in draft.view.early if _counts(draft, early, caller, receiver, False)), None)
+    device = command.device or (accepted.device if accepted else None)
+    former = {} if over else {call.id: call for user in (caller, receiver) if (call := draft.view.live.get(user))}
     call = draft.add(
         Call(
             id=call_id,
             state=State.ACCEPTED,
             caller=Party(user=caller, shown=command.caller_shown, call_id=command.call_id),
-            receiver=Party(user=receiver, shown=command.receiver_shown, call_id=command.call_id, device=command.device),
+            receiver=Party(user=receiver, shown=command.receiver_shown, call_id=command.call_id, device=device),
             call_type="audio",
             channel_name="",
             agora_token="",
@@ -190,12 +196,19 @@ def _register_accepted(draft: Draft, call_id: CallId, command: BackendAccepted) 
         )
     )
     draft.step(call.id, EVENT_NAMES[BackendAccepted], channel="backend", detail="before its initiate")
+    if over is not None:
+        return _accepted(draft, end(draft, call, over.code(receiver), reason=over.reason), command)
     draft.accept(command.call_id, call.state)
     for old in former.values():
         _supersede(draft, old)
     event = Accepted(call_id=command.call_id, receiver_id=call.receiver.shown, timestamp=draft.now)
     tell_party(draft, call, Role.CALLER, event, counts=True)
     return None
+
+
+def _counts(draft: Draft, early: Early, caller: UserId, receiver: UserId, accept: bool) -> bool:
+    """Says whether a remembered command counts for the call of these two: an accept, or one that ends it."""
+    return early.until > draft.now and (early.kind is EarlyKind.ACCEPT) is accept and early.meets(caller, receiver)
 
 
 def _supersede(draft: Draft, call: Call) -> None:

@@ -91,6 +91,14 @@ class Leg(Struct, frozen=True, gc=False):
     missed: bool = False
 
 
+class Form(Struct, frozen=True, gc=False):
+    """The form of the call id that one device writes, where it is another than that of its user."""
+
+    user: UserId
+    device: DeviceId
+    call_id: str
+
+
 class Party(Struct, frozen=True, gc=False):
     """One of the two users of a call, with the forms of the ids that he is shown.
 
@@ -127,6 +135,7 @@ class Call(Struct, frozen=True, kw_only=True, gc=False):
     winner_call: str | None = None
     upgrade_by: UserId | None = None
     legs: tuple[Leg, ...] = ()
+    forms: tuple[Form, ...] = ()
     ring_at: Millis | None = None
     caller_grace_at: Millis | None = None
     call_grace_at: Millis | None = None
@@ -158,6 +167,13 @@ class Call(Struct, frozen=True, kw_only=True, gc=False):
     def other(self, role: Role) -> Party:
         """Returns the party across from a role."""
         return self.receiver if role is Role.CALLER else self.caller
+
+    def written(self, user: UserId, device: DeviceId | None) -> str:
+        """Returns the form of the call id that a device of a party is answered in (contract section 2)."""
+        for form in self.forms:
+            if form.device == device and form.user == user:
+                return form.call_id
+        return (self.caller if user == self.caller.user else self.receiver).call_id
 
     def leg(self, user: UserId, device: DeviceId | None) -> Leg | None:
         """Returns the part of one device, if it has one."""
@@ -234,6 +250,11 @@ class Early(Struct, frozen=True, kw_only=True, gc=False):
         named = self.caller in (None, caller) and self.receiver in (None, receiver)
         return named and self.user in (caller, receiver)
 
+    def code(self, receiver: UserId) -> Code:
+        """Returns how a call to this receiver ends by it."""
+        declined = self.kind is EarlyKind.REJECT or (self.kind is EarlyKind.END and self.user == receiver)
+        return Code.DECLINED if declined else Code.CANCELLED
+
 
 class Step(Struct, frozen=True, omit_defaults=True, gc=False):
     """One line of a call's timeline: who did what, from which device, by which channel, or who was told what."""
@@ -254,6 +275,7 @@ __all__ = [
     "DeadlineKind",
     "Early",
     "EarlyKind",
+    "Form",
     "Leg",
     "LegState",
     "Party",

@@ -16,17 +16,19 @@ class UserCommand(Struct, frozen=True, kw_only=True, gc=False):
     device: DeviceId
     call_id: str
     here: frozenset[DeviceId] = frozenset()
+    shown: str = ""
+    """How the backend spells the user."""
 
 
 class Dial(UserCommand, frozen=True, kw_only=True, gc=False):
     """`call:initiate`.
 
-    `shown` and `name` are the caller's; `receiver_shown` is the backend's spelling of the receiver, or the caller's
-    when he was never seen. `sent` is the client's own time (ms), `since_connect` the age of the connection (ms).
+    `name` is the caller's, `socket` the one he dialled on; `receiver_shown` is the backend's spelling of the receiver,
+    or the caller's when he was never seen. `sent` is the client's own time (ms), `since_connect` the age of the
+    connection (ms).
     `over_budget`: the user has used up his events for this minute.
     """
 
-    shown: str
     name: str
     receiver: UserId
     receiver_shown: str
@@ -36,6 +38,7 @@ class Dial(UserCommand, frozen=True, kw_only=True, gc=False):
     sent: int | None = None
     since_connect: int = 0
     over_budget: bool = False
+    socket: str = ""
 
 
 class Accept(UserCommand, frozen=True, kw_only=True, gc=False):
@@ -141,6 +144,7 @@ class Arrived(Struct, frozen=True, kw_only=True, gc=False):
 
     user: UserId
     device: DeviceId
+    shown: str = ""
 
 
 class Left(Struct, frozen=True, kw_only=True, gc=False):

@@ -12,11 +12,11 @@ from enum import Enum
 
 from msgspec import UNSET
 
-from onlycare_socket.calls.call import Call, Code, Early, EarlyKind, Leg, LegState, Party, Role, State
+from onlycare_socket.calls.call import Call, Code, Early, EarlyKind, Form, Leg, LegState, Party, Role, State, replace
 from onlycare_socket.calls.commands import Dial
 from onlycare_socket.calls.draft import Draft
 from onlycare_socket.calls.effects import Ack, Report, ReportKind, Ring, Tell
-from onlycare_socket.calls.ending import end, ended_event, knows, stop_ring, tell_dialler, tell_end, tell_party
+from onlycare_socket.calls.ending import end, ended_event, knows, stop_ring, tell_dialler, tell_end
 from onlycare_socket.calls.errors import Conflict, Forbidden, InvalidPayload, RateLimited, Stale
 from onlycare_socket.calls.ids import CallId, dialled_at
 from onlycare_socket.calls.messages import (
@@ -97,10 +97,8 @@ def _adopt(draft: Draft, call: Call, command: Dial) -> None:
     )
     _note(draft, call, command, f"already {call.state.value}")
     draft.do(Ack(_reply(command.call_id, call)))
-    if call.live:
-        _tell_accepted(draft, call)
-    else:
-        tell_party(draft, call, Role.CALLER, ended_event(call, Role.CALLER, draft.now))
+    event = _accepted(draft, call) if call.live else ended_event(call, Role.CALLER, draft.now)
+    _tell_asker(draft, call, command, event)
 
 
 # ---------------------------------------------------------------- commands that overtook it
@@ -119,8 +117,8 @@ def _overtaken(draft: Draft, command: Dial, *, terminal: bool) -> Early | None:
 
 def _end_overtaken(draft: Draft, call_id: CallId, command: Dial, early: Early) -> None:
     call = draft.add(_new_call(draft, call_id, command))
-    by_receiver = early.kind is EarlyKind.REJECT or (early.kind is EarlyKind.END and early.user == command.receiver)
-    code = Code.DECLINED if by_receiver else Code.CANCELLED
+    code = early.code(command.receiver)
+    by_receiver = code is Code.DECLINED
     by = call.receiver.shown if by_receiver else call.caller.shown
     _note(draft, call, command, f"overtaken by {early.kind.value}")
     call = end(draft, call, code, reason=early.reason, by=by)
@@ -133,7 +131,7 @@ def _end_overtaken(draft: Draft, call_id: CallId, command: Dial, early: Early) -
             timestamp=draft.now,
             code=code,
         )
-    draft.do(Tell(user=command.user, call=call.id, events=(event,), device=command.device, else_all=True))
+    _tell_asker(draft, call, command, event)
     if early.device is not None:
         draft.do(Report(ReportKind.DECLINED if by_receiver else ReportKind.HUNG_UP, call))
 
@@ -165,7 +163,7 @@ def _mine(call: Call | None, command: Dial) -> _Mine:
 def _connect(draft: Draft, call_id: CallId, command: Dial) -> None:
     mine, theirs = draft.view.live.get(command.user), draft.view.live.get(command.receiver)
     if theirs and theirs.state is State.RINGING and theirs.receiver.user == command.user:
-        return _refuse_busy(draft, call_id, command, Code.GLARE, theirs.receiver.call_id)
+        return _refuse_busy(draft, call_id, command, Code.GLARE, theirs.written(command.user, command.device))
     fate = _mine(mine, command)
     free = theirs is None or (fate is _Mine.SUPERSEDED and mine is not None and theirs.id == mine.id)
     if not free or fate is _Mine.KEPT:
@@ -187,7 +185,7 @@ def _connect(draft: Draft, call_id: CallId, command: Dial) -> None:
     if mine is not None:
         _give_way(draft, mine, fate, command)
     if early is not None:
-        _tell_accepted(draft, call)
+        _tell_asker(draft, call, command, _accepted(draft, call))
         draft.do(Report(ReportKind.ACCEPTED, call))
     else:
         draft.do(Ring(call))
@@ -198,16 +196,9 @@ def _refuse_busy(draft: Draft, call_id: CallId, command: Dial, code: Code, winne
     call = draft.add(_new_call(draft, call_id, command))
     _note(draft, call, command)
     call = draft.change(end(draft, call, code), refused=True, winner_call=winner)
-    draft.do(
-        Ack(_busy_reply(command.call_id, call)),
-        Tell(
-            user=command.user,
-            call=call.id,
-            events=(Busy(call_id=command.call_id),),
-            device=command.device,
-        ),
-        Report(ReportKind.REFUSED, call),
-    )
+    draft.do(Ack(_busy_reply(command.call_id, call)))
+    _tell_asker(draft, call, command, Busy(call_id=command.call_id))
+    draft.do(Report(ReportKind.REFUSED, call))
 
 
 def _give_way(draft: Draft, mine: Call, fate: _Mine, command: Dial) -> None:
@@ -252,30 +243,32 @@ def _new_call(draft: Draft, call_id: CallId, command: Dial) -> Call:
 
 
 def _accept_overtaken(draft: Draft, call: Call, early: Early) -> Call:
-    receiver = Party(
-        user=call.receiver.user,
-        shown=call.receiver.shown,
-        call_id=early.call_id or call.receiver.call_id,
-        device=early.device,
-    )
-    legs = call.legs
+    receiver = replace(call.receiver, device=early.device)
+    legs, forms = call.legs, call.forms
     if early.device is not None:
         legs = (*legs, Leg(user=receiver.user, device=early.device, state=LegState.ACCEPTED))
+        if early.call_id is not None and early.call_id != receiver.call_id:
+            forms = (Form(receiver.user, early.device, early.call_id),)
     return draft.change(
         call,
         state=State.ACCEPTED,
         accepted=draft.now,
         receiver=receiver,
         legs=legs,
+        forms=forms,
         ring_at=None,
         call_grace_at=draft.after(draft.terms.call_grace),
         max_duration_at=draft.after(draft.terms.max_duration),
     )
 
 
-def _tell_accepted(draft: Draft, call: Call) -> None:
-    event = Accepted(call_id=call.caller.call_id, receiver_id=call.receiver.shown, timestamp=draft.now)
-    tell_party(draft, call, Role.CALLER, event)
+def _accepted(draft: Draft, call: Call) -> Accepted:
+    return Accepted(call_id=call.caller.call_id, receiver_id=call.receiver.shown, timestamp=draft.now)
+
+
+def _tell_asker(draft: Draft, call: Call, command: Dial, event: Event) -> None:
+    """Tells the socket that dialled what became of it at once (contract section 2)."""
+    draft.do(Tell(user=command.user, call=call.id, events=(event,), device=command.device, socket=command.socket))
 
 
 def _note(draft: Draft, call: Call, command: Dial, detail: str = "") -> None:

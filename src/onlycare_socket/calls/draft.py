@@ -2,9 +2,9 @@
 
 from msgspec import UNSET, Struct
 
-from onlycare_socket.calls.call import Call, Code, Early, State, Step, replace
+from onlycare_socket.calls.call import Call, Code, Early, Role, State, Step, replace
 from onlycare_socket.calls.decision import Decision, View
-from onlycare_socket.calls.effects import Ack, Effect
+from onlycare_socket.calls.effects import Ack, Effect, Tell
 from onlycare_socket.calls.errors import CallError
 from onlycare_socket.calls.ids import CallId, DeviceId, Millis
 from onlycare_socket.calls.messages import Reply
@@ -121,4 +121,26 @@ class Draft:
 
     def decision(self) -> Decision:
         """Returns what was collected."""
-        return Decision(tuple(self._calls.values()), tuple(self._effects), tuple(self._steps), tuple(self._early))
+        effects = tuple(self._effects)
+        calls = tuple(self._calls.values())
+        spelled = {call.id: call for call in (self.view.call, *calls) if call is not None and call.forms}
+        if spelled:
+            effects = tuple(_in_their_forms(effect, spelled) for effect in effects)
+        return Decision(calls, effects, tuple(self._steps), tuple(self._early))
+
+
+def _in_their_forms(effect: Effect, calls: dict[CallId, Call]) -> Effect:
+    """Adds to what is told the forms of the call id that some devices write."""
+    call = calls.get(effect.call) if isinstance(effect, Tell) else None
+    if call is None or not isinstance(effect, Tell):
+        return effect
+    forms = tuple((form.device, form.call_id) for form in call.forms if form.user == effect.user)
+    return replace(effect, forms=forms)
+
+
+def spell(draft: Draft, call: Call, role: Role, shown: str) -> Call:
+    """Takes over the backend's spelling of a party's id once he was seen; until then it is the other one's."""
+    party = call.party(role)
+    if not shown or party.shown == shown:
+        return call
+    return draft.change(call, **{role.value: replace(party, shown=shown)})

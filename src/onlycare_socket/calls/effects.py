@@ -23,6 +23,8 @@ class Tell(Struct, frozen=True, gc=False):
     `device`: only that one, and all others instead when it has no live socket and `else_all` is set; None: all.
     `but`: never these. `counts`: reaching one of them makes the backend's command `emitted`.
     `ringing`: for stopping a ring: only these devices, and the sockets on which this call rang.
+    `socket`: rather this one of the device's sockets than the newest. `forms`: devices that write the call id in
+    another form than the events do.
     """
 
     user: UserId
@@ -33,6 +35,8 @@ class Tell(Struct, frozen=True, gc=False):
     but: frozenset[DeviceId] = frozenset()
     ringing: frozenset[DeviceId] | None = None
     counts: bool = False
+    socket: str = ""
+    forms: tuple[tuple[DeviceId, str], ...] = ()
 
 
 class Ring(Struct, frozen=True, gc=False):

@@ -30,7 +30,7 @@ from onlycare_socket.calls.commands import (
     Unheard,
     UpgradeExpired,
 )
-from onlycare_socket.calls.draft import Draft
+from onlycare_socket.calls.draft import Draft, spell
 from onlycare_socket.calls.effects import Report, ReportKind, Ring, Tell, Wake
 from onlycare_socket.calls.ending import end, end_talk, ended_event, stop_ring, tell_dialler, tell_party
 from onlycare_socket.calls.ids import CallId, DeviceId
@@ -131,6 +131,7 @@ def _arrived(draft: Draft, call: Call, command: Arrived) -> None:
     role = call.role(command.user)
     if role is None:
         return
+    call = spell(draft, call, role, command.shown)
     leg = call.leg(command.user, command.device)
     if call.state is State.ENDED:
         _resume_end(draft, call, role, leg, command.device)

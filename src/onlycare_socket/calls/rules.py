@@ -11,7 +11,7 @@
 from collections.abc import Callable
 
 from onlycare_socket.calls.backend import decide_backend, decide_operator
-from onlycare_socket.calls.call import Call, Early, EarlyKind, Role, State, replace
+from onlycare_socket.calls.call import MAX_LEGS, Call, Early, EarlyKind, Form, Role, State
 from onlycare_socket.calls.commands import (
     Accept,
     AnswerVideo,
@@ -28,7 +28,7 @@ from onlycare_socket.calls.commands import (
 )
 from onlycare_socket.calls.decision import Decision, View
 from onlycare_socket.calls.dialling import dial
-from onlycare_socket.calls.draft import Draft, Terms
+from onlycare_socket.calls.draft import Draft, Terms, spell
 from onlycare_socket.calls.errors import Conflict, Forbidden
 from onlycare_socket.calls.ids import CallId
 from onlycare_socket.calls.notices import decide_notice
@@ -118,13 +118,13 @@ def _decide_user(draft: Draft, call_id: CallId, command: UserCommand) -> None:
         if call is None:
             _remember(draft, call_id, command)
         return draft.refuse_unknown(command.call_id)
-    call = _in_his_form(draft, call, role, command)
+    call = spell(draft, call, role, command.shown)
     party = call.party(role)
     draft.step(call.id, EVENT_NAMES[type(command)], by=party.shown, device=command.device, channel="socket")
     rule = TABLE[call.state][type(command)].get(role)
     if rule is None:
         return draft.refuse(command.call_id, Forbidden, call)
-    return rule(draft, call, role, command)
+    return rule(draft, _in_its_form(draft, call, command), role, command)
 
 
 def _remember(draft: Draft, call_id: CallId, command: UserCommand) -> None:
@@ -147,9 +147,9 @@ def _remember(draft: Draft, call_id: CallId, command: UserCommand) -> None:
     )
 
 
-def _in_his_form(draft: Draft, call: Call, role: Role, command: UserCommand) -> Call:
-    """Notes the form of the call id that a party writes: he is answered in it from now on."""
-    party = call.party(role)
-    if party.call_id == command.call_id:
+def _in_its_form(draft: Draft, call: Call, command: UserCommand) -> Call:
+    """Notes the form of the call id that a device writes: it is answered in it from now on, and only it."""
+    if call.written(command.user, command.device) == command.call_id:
         return call
-    return draft.change(call, **{role.value: replace(party, call_id=command.call_id)})
+    others = tuple(form for form in call.forms if (form.user, form.device) != (command.user, command.device))
+    return draft.change(call, forms=(*others[-MAX_LEGS:], Form(command.user, command.device, command.call_id)))
