@@ -7,6 +7,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import aiohttp
@@ -16,8 +17,11 @@ import socketio
 from onlycare_socket.adapters.jwt import JwtAuthenticator
 from onlycare_socket.adapters.laravel import LaravelAuthenticator
 from onlycare_socket.adapters.static import StaticAuthenticator
-from onlycare_socket.app import build
+from onlycare_socket.app import STOP_SLACK, build
 from onlycare_socket.config import Settings
+from onlycare_socket.process import OVERDUE
+from onlycare_socket.transport import fallback, picowssocket
+from onlycare_socket.transport.listener import SHUTDOWN_TIMEOUT
 
 from .in_process import InProcess, initiate, new_call_id
 
@@ -162,6 +166,34 @@ async def test_a_signal_ends_it_in_peace_with_a_poll_open(serve: Serve, number: 
     assert b"Traceback" not in await server.process.stderr.read()
 
 
+async def test_a_signal_ends_it_in_peace_with_a_slow_body_open(serve: Serve) -> None:
+    server = await serve()
+    async with aiohttp.ClientSession() as http:
+        poll = await open_poll(http, server.url)
+        idle = await http.ws_connect(f"{server.url}/socket.io/?EIO=4&transport=websocket")
+        async with http.get(f"{server.url}/socket.io/?EIO=4&transport=polling") as response:
+            sid = (await response.text()).split('"sid":"')[1].split('"')[0]
+        _, writer = await asyncio.open_connection("127.0.0.1", int(server.url.rpartition(":")[2]))
+        head = f"POST /socket.io/?EIO=4&transport=polling&sid={sid} HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n"
+        writer.write(head.encode() + b"40")
+        assert await answers(http, f"{server.url}/health")  # behind the body, on its way
+        server.process.terminate()
+        assert await poll == "1"
+        assert await server.exit_code() == 0
+        writer.close()
+        await idle.close()
+    assert server.process.stderr is not None
+    said = await server.process.stderr.read()
+    assert OVERDUE not in said
+    assert b"Traceback" not in said
+
+
+@pytest.mark.parametrize("engine", [fallback, picowssocket])
+def test_all_that_stopping_waits_for_fits_into_its_time(engine: ModuleType) -> None:
+    assert engine.EMPTY_LIMIT + 2 * SHUTDOWN_TIMEOUT < STOP_SLACK
+    assert Settings().drain_spread + STOP_SLACK < 5
+
+
 async def test_a_second_signal_ends_it_on_the_spot(serve: Serve) -> None:
     server = await serve(DRAIN_SPREAD="60")
     async with aiohttp.ClientSession() as http:
@@ -184,10 +216,18 @@ async def test_it_outlives_its_output(serve: Serve) -> None:
     assert await server.exit_code() == 0
 
 
-async def test_an_end_that_hangs_is_cut_short(tmp_path: Path) -> None:
+@pytest.mark.parametrize("full", [False, True], ids=["heard", "nobody reads"])
+async def test_an_end_that_hangs_is_cut_short_and_said(tmp_path: Path, full: bool) -> None:
     script = """
-import asyncio, os, signal, threading
+import asyncio, contextlib, os, signal, sys, threading
 from onlycare_socket.process import Ending
+
+if "full" in sys.argv:
+    os.set_blocking(2, False)
+    with contextlib.suppress(BlockingIOError):
+        while os.write(2, bytes(4096)):
+            pass
+    os.set_blocking(2, True)
 
 async def main():
     ending = Ending(0.2)
@@ -198,6 +238,13 @@ async def main():
 
 asyncio.run(main())
 """
-    process = await asyncio.create_subprocess_exec(sys.executable, "-c", script, cwd=tmp_path)
-    async with asyncio.timeout(20):
-        assert await process.wait() == 0
+    ours, theirs = os.pipe()
+    arguments = ("-c", script, "full") if full else ("-c", script)
+    try:
+        process = await asyncio.create_subprocess_exec(sys.executable, *arguments, cwd=tmp_path, stderr=theirs)
+        async with asyncio.timeout(20):
+            assert await process.wait() == 1
+        assert os.read(ours, 4096) == (bytes(4096) if full else OVERDUE)
+    finally:
+        os.close(theirs)
+        os.close(ours)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from onlycare_socket.transport.heartbeat import COARSEST, FINEST, STALL, Wheel, tick_for
+from onlycare_socket.transport.heartbeat import COARSEST, FINEST, RETRY, STALL, Wheel, tick_for
 
 from .harness import Harness, serving
 
@@ -129,16 +129,23 @@ def test_an_entry_removed_by_another_of_its_slot_is_not_asked(loop: FakeLoop, wh
     assert sum(len(entry.asked) for entry in entries) == 1
 
 
-def test_a_broken_entry_does_not_stop_the_others(loop: FakeLoop, wheel: Wheel, log_lines: list[dict[str, Any]]) -> None:
-    class Broken(Entry):
+def test_an_entry_that_fails_is_asked_again_and_does_not_stop_the_others(
+    loop: FakeLoop, wheel: Wheel, log_lines: list[dict[str, Any]]
+) -> None:
+    class FailsOnce(Entry):
         def due(self, now: float) -> float:
-            raise RuntimeError("on purpose")
+            again = super().due(now)
+            if len(self.asked) == 1:
+                raise RuntimeError("on purpose")
+            return again
 
-    entry = Entry(loop, 5.0)
-    for placed in (Broken(loop), entry):
+    broken, entry = FailsOnce(loop), Entry(loop, 5.0)
+    for placed in (broken, entry):
         wheel.place(placed, 1010.0)
     loop.go_to(1100.0)
     assert len(entry.asked) == 2
+    first, second = broken.asked
+    assert abs(second - first - RETRY) <= 0.2
     assert [line["event"] for line in log_lines] == ["heartbeat failed"]
 
 

@@ -9,6 +9,7 @@ import math
 import secrets
 from collections.abc import Callable
 
+import structlog
 from aiohttp import web
 
 from onlycare_socket.transport.counters import Counters
@@ -24,6 +25,8 @@ from onlycare_socket.transport.session import SHUTTING_DOWN, Session
 from onlycare_socket.transport.websocket import WebSocket
 from onlycare_socket.wire.engineio import Packet, join_payload, open_packet
 from onlycare_socket.wire.session import Machine, Phase, Timing
+
+log = structlog.get_logger("onlycare_socket.transport")
 
 SID_BYTES = 15
 """120 bits of the system's randomness: an id nobody guesses."""
@@ -138,7 +141,11 @@ class EngineServer:
     def _flush(self) -> None:
         dirty, self._dirty = self._dirty, []
         for session in dirty:
-            session.flush()
+            try:
+                session.flush()
+            except Exception:  # the others of this tick are not called again
+                log.exception("session could not be flushed", address=session.address)
+                session.fail()
 
 
 def _not_started(*_: object) -> float:

@@ -9,14 +9,14 @@ from collections.abc import Sequence
 from aiohttp import WSMsgType, web
 
 from onlycare_socket.transport.heartbeat import Wheel
-from onlycare_socket.transport.websocket import Accept, frames
+from onlycare_socket.transport.websocket import Accept, Receiver, frames
 from onlycare_socket.wire.engineio import Binary, Packet
 
 CLOSE_LIMIT = 5.0
 """Seconds a connection may take to finish closing before it is dropped."""
 
-EMPTY_LIMIT = 2.0
-"""Seconds all connections together may take when the server stops."""
+EMPTY_LIMIT = 1.0
+"""Seconds all connections together may take when the server stops (see `listener.SHUTDOWN_TIMEOUT`)."""
 
 
 class AiohttpSocket:
@@ -71,9 +71,10 @@ class AiohttpHall:
         assert transport is not None
         transport.set_write_buffer_limits(self._max_queued * 2)
         socket = AiohttpSocket(transport, self._max_queued)
+        receiver: Receiver | None = None
         self._live.add(socket)
-        receiver = accept(socket)
         try:
+            receiver = accept(socket)
             async for message in response:
                 if message.type is WSMsgType.TEXT:
                     receiver.receive(message.data.encode())
@@ -83,7 +84,8 @@ class AiohttpHall:
                     await response.pong(message.data)
         finally:
             self._live.discard(socket)
-            receiver.lost("slow reader" if socket.overrun else "transport close")
+            if receiver is not None:
+                receiver.lost("slow reader" if socket.overrun else "transport close")
         return response
 
     async def empty(self) -> None:

@@ -23,6 +23,9 @@ STALL = 1.0
 """Seconds a tick may be late before it is thought that the process was stopped: packets that arrived meanwhile are
 read before anybody is declared dead."""
 
+RETRY = 1.0
+"""Seconds after which an entry is asked again that failed: its later deadlines are to be met all the same."""
+
 
 def tick_for(*times: float) -> float:
     """The width of a slot that suits deadlines of these lengths, in seconds."""
@@ -98,7 +101,7 @@ class Wheel:
             again = entry.due(horizon)
         except Exception:
             log.exception("heartbeat failed")
-            return
+            again = horizon + RETRY
         if entry.slot == -1:
             self.place(entry, again)
 

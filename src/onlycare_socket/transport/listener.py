@@ -20,8 +20,10 @@ BACKLOG = 1024
 LINGER = 2.0
 """Seconds the rest of a refused body is read, so that the client gets to see the answer."""
 
-SHUTDOWN_TIMEOUT = 5.0
-"""Seconds that requests in progress may take when the server stops."""
+SHUTDOWN_TIMEOUT = 0.5
+"""Seconds that requests in progress may take when the server stops, and again when they have been cancelled.
+
+Both, behind the `EMPTY_LIMIT` of the WebSockets, have to fit into `app.STOP_SLACK`."""
 
 
 class WatchedHandler(web.RequestHandler):

@@ -24,8 +24,8 @@ log = structlog.get_logger("onlycare_socket.transport")
 CLOSE_LIMIT = 5.0
 """Seconds a connection may take to finish closing before it is aborted."""
 
-EMPTY_LIMIT = 2.0
-"""Seconds all connections together may take when the server stops."""
+EMPTY_LIMIT = 1.0
+"""Seconds all connections together may take when the server stops (see `listener.SHUTDOWN_TIMEOUT`)."""
 
 TEXT, BINARY, CONTINUATION = WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.CONTINUATION
 PING, CLOSE = WSMsgType.PING, WSMsgType.CLOSE

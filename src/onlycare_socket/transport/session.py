@@ -204,6 +204,11 @@ class Session:
         self._out = []
         self._end(reason, CLOSE)
 
+    def fail(self) -> None:
+        """End the session because of a fault of this server. What is queued is dropped: it may be the cause."""
+        self._out = []
+        self._end("server error", CLOSE, abort=True)
+
     # The way from polling to WebSocket.
 
     def begin_upgrade(self, websocket: WebSocket) -> bool:
@@ -282,7 +287,7 @@ class Session:
     def _answer_probes(self, there: bool) -> None:
         probes, self._probes = self._probes, None
         for _, done in probes or ():
-            done(there)
+            _tell(done, there)
 
     def _expire_probes(self, now: float) -> None:
         probes, self._probes = self._probes or [], None
@@ -291,7 +296,7 @@ class Session:
             self._probes = waiting
         for limit, done in probes:
             if limit <= now:
-                done(False)
+                _tell(done, False)
 
     def _count_out(self, out: list[Packet]) -> None:
         counters = self.engine.counters
@@ -304,6 +309,16 @@ class Session:
         if not self.machine.step(Happening.CLOSE, self.engine.time()):
             return
         self.engine.forget(self, reason)
+        try:
+            self._end_transport(last, keep_for_next_poll, abort)
+        except Exception:  # what runs on top is to know in any case
+            log.exception("transport could not be closed", address=self.address)
+        self._out = []
+        self._answer_probes(False)
+        client, self.client = self.client, NOBODY  # leaves no cycle for the collector
+        client.closed(reason)
+
+    def _end_transport(self, last: Packet, keep_for_next_poll: bool, abort: bool) -> None:
         if self.upgrading is not None:
             self.upgrading.close()
             self.upgrading = None
@@ -311,10 +326,6 @@ class Session:
             self._end_websocket(abort)
         elif self.polling is not None:
             self._end_polling(last, keep_for_next_poll)
-        self._out = []
-        self._answer_probes(False)
-        client, self.client = self.client, NOBODY  # leaves no cycle for the collector
-        client.closed(reason)
 
     def _end_websocket(self, abort: bool) -> None:
         websocket, self.websocket = self.websocket, None
@@ -322,10 +333,12 @@ class Session:
         if abort:
             websocket.abort()
             return
-        if self._out:
-            self._count_out(self._out)
-            websocket.send(self._out)
-        websocket.close()
+        try:
+            if self._out:
+                self._count_out(self._out)
+                websocket.send(self._out)
+        finally:
+            websocket.close()
 
     def _end_polling(self, last: Packet, keep_for_next_poll: bool) -> None:
         polling, self.polling = self.polling, None
@@ -334,3 +347,11 @@ class Session:
             polling.answer([*self.take_queued(), last])
         elif keep_for_next_poll:
             self.engine.keep_farewell(self.sid, [*self.take_queued(), last])
+
+
+def _tell(done: Answered, there: bool) -> None:
+    """Tell one prober. Its fault is neither the client's nor that of the next one."""
+    try:
+        done(there)
+    except Exception:
+        log.exception("prober failed")
