@@ -164,7 +164,7 @@ async def test_the_timeline_says_who_did_what_and_who_was_told(server: InProcess
     ]
     accept = steps[what.index("call:accept")]
     assert (accept["by"], accept["device"], accept["channel"]) == ("USR_2", "d:phone", "socket")
-    told = [(step["detail"], step["by"], step["told"]) for step in steps if "told" in step]
+    told = [(step["detail"], step["to"], step["told"]) for step in steps if "told" in step]
     assert told == [
         ("call:incoming", "USR_2", ["d:phone"]),
         ("call:accepted", "USR_1", ["d:phone"]),

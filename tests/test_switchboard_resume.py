@@ -363,7 +363,8 @@ class TestTheTimeline:
         ana.end()
         start = exchange.call().created
         steps = [
-            (step.at - start, step.what, step.by, step.device, step.detail, step.told) for step in exchange.steps()
+            (step.at - start, step.what, step.by or step.to, step.device, step.detail, step.told)
+            for step in exchange.steps()
         ]
         assert steps == [
             (0, "call:initiate", ANA, "d:1", "", ()),
@@ -373,4 +374,23 @@ class TestTheTimeline:
             (5000, "call:end", ANA, "d:1", "", ()),
             (5000, "ended", ANA, "", "completed", ()),
             (5000, "told", BEA, "", "call:ended", ("d:1",)),
+        ]
+
+    def test_it_says_what_was_refused_and_what_was_said_before(
+        self, exchange: Exchange, ana: Phone, bea: Phone
+    ) -> None:
+        ana.dial(BEA)
+        ana.accept()
+        bea.accept()
+        bea.accept()
+        bea.reject()
+        exchange.terminate()
+        said = [(step.what, step.detail, step.channel) for step in exchange.steps() if step.channel]
+        assert said == [
+            ("call:initiate", "", "socket"),
+            ("call:accept", "refused: forbidden", "socket"),
+            ("call:accept", "", "socket"),
+            ("call:accept", "duplicate", "socket"),
+            ("call:reject", "refused: conflict", "socket"),
+            ("end", "", "operator"),
         ]

@@ -29,15 +29,20 @@ def decide_backend(draft: Draft, call_id: CallId, command: BackendCommand) -> No
         return _unknown(draft, call_id, command)
     if command.caller not in (None, call.caller.user) or command.receiver not in (None, call.receiver.user):
         return draft.refuse(command.call_id, PartiesMismatch)
-    draft.step(call.id, EVENT_NAMES[type(command)], channel="backend", detail=command.reason)
+    place = draft.place()
     if isinstance(command, BackendAccepted):
-        return _accepted(draft, call, command)
-    if call.state is State.ENDED:
-        return draft.accept(command.call_id, call.state, call.code, duplicate=True)
-    draft.accept(command.call_id, State.ENDED)
-    if call.state is State.ACCEPTED:
-        return _hung_up(draft, call, command)
-    return _ring_ended(draft, call, command)
+        _accepted(draft, call, command)
+    elif call.state is State.ENDED:
+        draft.accept(command.call_id, call.state, call.code, duplicate=True)
+    else:
+        draft.accept(command.call_id, State.ENDED)
+        if call.state is State.ACCEPTED:
+            _hung_up(draft, call, command)
+        else:
+            _ring_ended(draft, call, command)
+    detail = draft.outcome() or command.reason
+    draft.step(call.id, EVENT_NAMES[type(command)], channel="backend", detail=detail, place=place)
+    return None
 
 
 EVENT_NAMES: dict[type[BackendCommand], str] = {
@@ -231,6 +236,7 @@ def decide_operator(draft: Draft, command: OperatorEnded) -> None:
         return draft.refuse_unknown(command.call_id)
     if call.state is State.ENDED:
         return draft.accept(command.call_id, call.state, call.code, duplicate=True)
+    draft.step(call.id, "end", channel="operator")
     draft.accept(command.call_id, State.ENDED)
     if call.state is State.ACCEPTED:
         end_talk(draft, call, Code.TERMINATED_BY_SERVER)

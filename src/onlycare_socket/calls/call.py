@@ -257,7 +257,10 @@ class Early(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Step(Struct, frozen=True, omit_defaults=True, gc=False):
-    """One line of a call's timeline: who did what, from which device, by which channel, or who was told what."""
+    """One line of a call's timeline: who did what, from which device, by which channel, or who was told what.
+
+    `told` are the devices of the user `to` on which the event of `detail` was sent.
+    """
 
     at: Millis
     what: str
@@ -266,6 +269,7 @@ class Step(Struct, frozen=True, omit_defaults=True, gc=False):
     channel: str = ""
     detail: str = ""
     told: tuple[str, ...] = ()
+    to: str = ""
 
 
 __all__ = [

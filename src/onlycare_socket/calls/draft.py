@@ -73,9 +73,25 @@ class Draft:
         channel: str = "",
         detail: str = "",
         told: tuple[str, ...] = (),
+        place: int | None = None,
     ) -> None:
-        """Adds a line to a call's timeline."""
-        self._steps.append((call, Step(self.now, what, by, device or "", channel, detail, told)))
+        """Adds a line to a call's timeline, at its end or at a `place` before."""
+        line = (call, Step(self.now, what, by, device or "", channel, detail, told))
+        self._steps.insert(len(self._steps) if place is None else place, line)
+
+    def place(self) -> int:
+        """Returns where the next line of a timeline goes, for one that is written when its outcome is known."""
+        return len(self._steps)
+
+    def outcome(self) -> str:
+        """Returns what became of the command, in a word for the timeline: empty when it took effect."""
+        for effect in self._effects:
+            if isinstance(effect, Ack):
+                reply = effect.reply
+                if not reply.success:
+                    return f"refused: {reply.code}"
+                return "duplicate" if reply.duplicate is True else ""
+        return ""
 
     def accept(self, call_id: str, state: State, code: Code | None = None, *, duplicate: bool = False) -> None:
         """Acks a command that took effect, now or (`duplicate`) before; `code` is how the call had ended already."""

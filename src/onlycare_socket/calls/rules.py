@@ -120,11 +120,21 @@ def _decide_user(draft: Draft, call_id: CallId, command: UserCommand) -> None:
         return draft.refuse_unknown(command.call_id)
     call = spell(draft, call, role, command.shown)
     party = call.party(role)
-    draft.step(call.id, EVENT_NAMES[type(command)], by=party.shown, device=command.device, channel="socket")
-    rule = TABLE[call.state][type(command)].get(role)
+    rule, place = TABLE[call.state][type(command)].get(role), draft.place()
     if rule is None:
-        return draft.refuse(command.call_id, Forbidden, call)
-    return rule(draft, _in_its_form(draft, call, command), role, command)
+        draft.refuse(command.call_id, Forbidden, call)
+    else:
+        rule(draft, _in_its_form(draft, call, command), role, command)
+    draft.step(
+        call.id,
+        EVENT_NAMES[type(command)],
+        by=party.shown,
+        device=command.device,
+        channel="socket",
+        detail=draft.outcome(),
+        place=place,
+    )
+    return None
 
 
 def _remember(draft: Draft, call_id: CallId, command: UserCommand) -> None:

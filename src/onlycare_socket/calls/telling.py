@@ -28,7 +28,7 @@ class Told(Struct, frozen=True, gc=False):
                 call = replace(call, legs=with_leg(call, leg))
         if call.legs is not legs:
             call = replace(call, version=call.version + 1)
-        return call, Step(now, "told", call.party(role).shown, "", "", self.what, self.devices)
+        return call, Step(now, "told", detail=self.what, told=self.devices, to=call.party(role).shown)
 
 
 def _knowing(leg: Leg | None, user: UserId, device: DeviceId, what: str) -> Leg | None:

@@ -57,7 +57,7 @@ def timeline(answer: dict[str, Any]) -> None:
     table = _table("Time", "After", "Step", "By", "Channel", "Told", "Detail")
     steps = answer["steps"]
     for step in steps:
-        who = " ".join(str(step[key]) for key in ("by", "device") if step.get(key))
+        who = " ".join(str(step[key]) for key in ("by", "to", "device") if step.get(key))
         told = _value("told", step.get("told", []))
         table.add_row(
             Text(_time(step["at"])),
