@@ -23,6 +23,7 @@ from onlycare_socket.process import OVERDUE
 from onlycare_socket.transport import fallback, picowssocket
 from onlycare_socket.transport.listener import SHUTDOWN_TIMEOUT
 
+from .conftest import Start
 from .in_process import InProcess, initiate, new_call_id
 
 Serve = Callable[..., Awaitable["Process"]]
@@ -248,3 +249,16 @@ asyncio.run(main())
     finally:
         os.close(theirs)
         os.close(ours)
+
+
+async def test_a_monitor_sees_the_drain(start: Start) -> None:
+    server = await start(drain_spread=3)
+    await server.phone("5")
+    stopping = asyncio.create_task(server.application.stop())
+    await asyncio.sleep(0)  # lets it begin
+    async with aiohttp.ClientSession(server.url) as monitor:
+        async with monitor.get("/ready") as ready, monitor.get("/health") as health:
+            assert (ready.status, health.status) == (503, 200)
+        async with monitor.get("/socket.io/?EIO=4&transport=polling") as handshake:
+            assert handshake.status == 503
+    await stopping

@@ -162,11 +162,15 @@ class Listener:
         self._watching = asyncio.get_running_loop().create_task(self._watch.run())
 
     async def stop(self, spread: float = 0.0) -> None:
-        """Close the port, then every connection, those of sockets evenly over `spread` seconds."""
-        if self._site is not None:
-            await self._site.stop()
+        """Close the sockets, evenly over `spread` seconds, then the port and every other connection.
+
+        While the sockets close, HTTP is answered as before, so that a monitor sees the drain and a client between two
+        polls gets its last packets; new sessions are refused.
+        """
         if self._sockets is not None:
             await self._sockets.close(spread)
+        if self._site is not None:
+            await self._site.stop()
         if self._watching is not None:
             self._watching.cancel()
             with contextlib.suppress(asyncio.CancelledError):
