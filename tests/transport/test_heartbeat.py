@@ -170,7 +170,7 @@ FAST = {"ping_interval": 0.1, "ping_timeout": 0.1}
 
 
 async def test_a_client_that_answers_pings_stays(engine: str) -> None:
-    async with serving(websocket_engine=engine, **FAST) as server:
+    async with serving(websocket_engine=engine, ping_interval=0.1, ping_timeout=10) as server:
         client = await (await server.websocket()).connect()
         for _ in range(4):
             assert (await client.socket.receive(5)).data == "2"
