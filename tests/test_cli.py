@@ -167,6 +167,16 @@ def test_an_address_of_another_machine_is_refused(empty: Path) -> None:
     assert "cannot listen on 192.0.2.1, port 3001" in line
 
 
+def test_a_name_that_is_no_address_is_a_wrong_setting(empty: Path) -> None:
+    ran = run("serve", "--host", "nosuch.invalid", cwd=empty, LARAVEL_API_URL="http://127.0.0.1:9")
+    assert "HOST=nosuch.invalid: this name cannot be resolved" in error(ran, 2)
+
+
+def test_a_key_that_cannot_check_tokens_is_a_wrong_setting(empty: Path) -> None:
+    rubbish = "-----BEGIN PUBLIC KEY-----\\nMIIB\\n-----END PUBLIC KEY-----"
+    assert "JWT_PUBLIC_KEY is no public key" in error(run("serve", cwd=empty, AUTH="jwt", JWT_PUBLIC_KEY=rubbish), 2)
+
+
 def test_no_server_exits_with_3(empty: Path) -> None:
     nowhere = f"http://127.0.0.1:{free_port()}"
     assert f"no server answers on {nowhere}" in error(run("status", "--url", nowhere, cwd=empty), 3)

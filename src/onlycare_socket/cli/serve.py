@@ -7,7 +7,8 @@ import socket
 import sys
 
 from onlycare_socket import logs
-from onlycare_socket.cli.failure import Failure
+from onlycare_socket.adapters.jwt import UnusableKey
+from onlycare_socket.cli.failure import Failure, WrongUsage
 from onlycare_socket.config import Settings, load
 from onlycare_socket.logs.lean import structlog
 
@@ -41,7 +42,7 @@ def parser() -> argparse.ArgumentParser:
 def run_server(arguments: list[str]) -> int:
     """Serves until a signal stops it. Returns the exit code.
 
-    Raises SettingsError for a wrong setting and Failure when the server cannot listen.
+    Raises SettingsError or WrongUsage for a wrong setting, and Failure when the server cannot listen.
     """
     given = parser().parse_args(arguments)
     settings, warnings = load(os.environ, given.env_file, dev=given.dev, host=given.host, port=given.port)
@@ -55,6 +56,8 @@ def run_server(arguments: list[str]) -> int:
         from onlycare_socket.app import serve
 
         return serve(settings)
+    except UnusableKey as error:
+        raise WrongUsage(str(error)) from None
     except OSError as error:
         raise _cannot_listen(error, settings) from None
 
@@ -77,6 +80,8 @@ def _try_port(settings: Settings) -> None:
 
 def _cannot_listen(error: OSError, settings: Settings) -> Exception:
     """Puts the reason why a port could not be opened into words; any other OSError is returned as it is."""
+    if isinstance(error, socket.gaierror):
+        return WrongUsage(f"HOST={settings.host}: this name cannot be resolved. Use an address such as 127.0.0.1")
     where = f"{settings.host}, port {settings.port}"
     reasons = {
         errno.EADDRINUSE: "it is in use. Stop the other server, or choose another one with --port or PORT",
