@@ -67,7 +67,7 @@ def test_a_text_becomes_a_typed_value(name: str, text: str, value: object) -> No
         ("TEST_CLIENT", "maybe", "expected true or false"),
         ("LARAVEL_API_URL", "api.example.com", "begins with http:// or https://"),
         ("LARAVEL_API_URL", "https://user:pw@api.example.com", "without user name"),
-        ("LARAVEL_API_URL", "https://api.example.com:99999", "Port out of range"),
+        ("LARAVEL_API_URL", "https://api.example.com:99999", "a port from 0 to 65535"),
         ("ALLOWED_ORIGINS", "https://app.example.com/path", "without the path /path"),
         ("TRUSTED_PROXIES", "10.0.0.1/8", "has host bits set"),
         ("LARAVEL_API_SECRET", "a,b,c", "one secret, or two"),
@@ -91,6 +91,22 @@ def test_a_refused_secret_is_not_repeated(name: str) -> None:
     assert "hunter2" not in refusal(**{name: "hunter2,x,y"})
 
 
+@pytest.mark.parametrize("name", ["LARAVEL_API_URL", "ALLOWED_ORIGINS"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "http://user:hunter2@api.example.com",
+        "http://user:hunter2/x@api.example.com",
+        "http://user:x@hunter2@api.example.com",
+        "user:hunter2@api.example.com",
+    ],
+)
+def test_the_password_in_an_address_is_not_repeated(name: str, text: str) -> None:
+    message = refusal(**{name: text})
+    assert "hunter2" not in message
+    assert "***@api.example.com" in message
+
+
 def test_secrets_are_hidden_wherever_settings_are_shown() -> None:
     given = settings(LARAVEL_API_SECRET=GOOD_SECRET, AUTH="jwt", JWT_SECRET=GOOD_SECRET * 2)
     assert GOOD_SECRET not in repr(given)
@@ -107,8 +123,15 @@ def test_the_environment_wins_over_the_file_and_the_command_line_over_both(tmp_p
     assert warnings == []
 
 
-def test_a_missing_file_is_no_mistake_and_an_unreadable_one_is(tmp_path: Path) -> None:
-    assert load(BACKEND, tmp_path / "none")[1] == []
+def test_only_the_usual_file_may_be_missing_and_none_unreadable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert load(BACKEND, ".env")[1] == []
+    with pytest.raises(SettingsError, match="there is no such file"):
+        load(BACKEND, tmp_path / "none")
+    with pytest.raises(SettingsError, match="there is no such file"):
+        look_up(["port"], {}, tmp_path / "none")
     with pytest.raises(SettingsError, match="cannot be read"):
         load(BACKEND, tmp_path)
     (tmp_path / "latin").write_bytes(b"HOST=\xff\n")
@@ -234,6 +257,11 @@ def test_an_unfit_secret_is_a_problem(secret: str, problem: str) -> None:
 @pytest.mark.parametrize("secret", [GOOD_SECRET, f"{GOOD_SECRET},{GOOD_SECRET}2", "9" * 4 + "8347-2398-2938-1176"])
 def test_a_good_secret_is_no_problem(secret: str) -> None:
     assert settings(LARAVEL_API_SECRET=secret).api_secret_problem is None
+
+
+def test_of_two_secrets_the_unfit_one_is_named() -> None:
+    said = settings(LARAVEL_API_SECRET=f"{GOOD_SECRET},short").api_secret_problem
+    assert said == "LARAVEL_API_SECRET: the second of the two is shorter than 16 characters"
 
 
 def test_a_development_server_may_have_a_secret_of_its_own() -> None:

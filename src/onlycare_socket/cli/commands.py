@@ -1,5 +1,6 @@
 """Every command but `serve`, as typer sees it."""
 
+import os
 from typing import Annotated
 
 import typer
@@ -14,6 +15,7 @@ from onlycare_socket.cli.failure import EXIT_CODES, Failure
 from onlycare_socket.cli.server_api import ServerApi, server_url
 from onlycare_socket.cli.tokens import make_token
 from onlycare_socket.cli.virtual_phone import Transport
+from onlycare_socket.config import look_up
 
 app = typer.Typer(
     name="onlycare-socket",
@@ -25,10 +27,26 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
 )
 
+
+def _readable(env_file: str) -> str:
+    """Raises SettingsError for a file that is not there, also when the command needs no setting of it."""
+    look_up((), os.environ, env_file)
+    return env_file
+
+
+def _not_empty(text: str | None) -> str | None:
+    if text is not None and not text.strip():
+        raise typer.BadParameter("it is empty")
+    return text
+
+
 Url = Annotated[
     str | None, typer.Option("--url", help="Address of the server. Default: HOST and PORT of the settings.")
 ]
-EnvFile = Annotated[str, typer.Option("--env-file", help="File of settings; the environment wins over it.")]
+EnvFile = Annotated[
+    str, typer.Option("--env-file", help="File of settings; the environment wins over it.", callback=_readable)
+]
+Id = Annotated[str, typer.Argument(callback=_not_empty)]
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON, for other programs.")]
 
 
@@ -108,7 +126,9 @@ def status(url: Url = None, env_file: EnvFile = ".env", json: AsJson = False) ->
 
 @app.command()
 def users(
-    user_id: Annotated[str | None, typer.Argument(help="One user only, with devices and when last seen.")] = None,
+    user_id: Annotated[
+        str | None, typer.Argument(help="One user only, with devices and when last seen.", callback=_not_empty)
+    ] = None,
     url: Url = None,
     env_file: EnvFile = ".env",
     json: AsJson = False,
@@ -128,26 +148,26 @@ def calls(url: Url = None, env_file: EnvFile = ".env", json: AsJson = False) -> 
 
 
 @app.command()
-def timeline(call_id: str, url: Url = None, env_file: EnvFile = ".env", json: AsJson = False) -> None:
+def timeline(call_id: Id, url: Url = None, env_file: EnvFile = ".env", json: AsJson = False) -> None:
     """Show every step of one call: who, when, by which channel, and who was told."""
     (show.as_json if json else show.timeline)(_api(url, env_file).timeline(call_id))
 
 
 @app.command()
-def end(call_id: str, url: Url = None, env_file: EnvFile = ".env", json: AsJson = False) -> None:
+def end(call_id: Id, url: Url = None, env_file: EnvFile = ".env", json: AsJson = False) -> None:
     """End a call for both parties."""
     (show.as_json if json else show.facts)(_api(url, env_file).end(call_id))
 
 
 @app.command()
-def disconnect(user_id: str, url: Url = None, env_file: EnvFile = ".env", json: AsJson = False) -> None:
+def disconnect(user_id: Id, url: Url = None, env_file: EnvFile = ".env", json: AsJson = False) -> None:
     """Close all connections of a user, who must prove again who it is: after a log-out or a revoked token."""
     (show.as_json if json else show.facts)(_api(url, env_file).disconnect(user_id))
 
 
 @app.command()
 def token(
-    user_id: str,
+    user_id: Id,
     device: Annotated[str | None, typer.Option(help="Development token: the same text makes the same device.")] = None,
     name: Annotated[str | None, typer.Option(help="JWT: the user's name.")] = None,
     lifetime: Annotated[float, typer.Option(min=1, help="JWT: seconds until it expires.")] = 3600,

@@ -3,6 +3,7 @@
 import difflib
 import io
 import ipaddress
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,12 @@ _BY_VARIABLE = {field.variable: field for field in FIELDS}
 _ALIKE = 0.84
 """How alike two names are for a slip, by difflib's ratio: RING_TIMOUT is one, AUTHOR is not AUTH."""
 
+USUAL_FILE = ".env"
+"""The file of settings that is read when no other is named: it alone may be missing."""
+
+_ACCOUNT = re.compile(r"^(\w+://)?.*@", re.DOTALL)
+"""The user name and password of an address, as far as anybody might mean them: they may hold a / or an @."""
+
 _Sources = list[tuple[str, Mapping[str, str]]]
 """Where a value may come from, in words, and the texts there; the first one that has it wins."""
 
@@ -31,7 +38,7 @@ class SettingsError(Exception):
 
 def load(
     environ: Mapping[str, str],
-    dotenv_path: str | Path | None = ".env",
+    dotenv_path: str | Path | None = USUAL_FILE,
     *,
     dev: bool = False,
     host: str | None = None,
@@ -39,9 +46,9 @@ def load(
 ) -> tuple[Settings, list[str]]:
     """Returns the settings and warnings about names that look like mistakes.
 
-    `dotenv_path` may name no file: then the environment alone counts. `dev`, `host` and `port` come from the
-    command line.
-    Raises SettingsError on the first setting that is wrong.
+    With no `dotenv_path`, or without the usual file, the environment alone counts. `dev`, `host` and `port` come
+    from the command line.
+    Raises SettingsError on the first setting that is wrong, and when another file than the usual one is missing.
     """
     dotenv, warnings = _read_dotenv(dotenv_path)
     warnings += [*_unknown(dotenv, str(dotenv_path)), *_near_misses(environ, dotenv)]
@@ -60,7 +67,7 @@ def load(
 
 
 def look_up(
-    names: Iterable[str], environ: Mapping[str, str], dotenv_path: str | Path | None = ".env"
+    names: Iterable[str], environ: Mapping[str, str], dotenv_path: str | Path | None = USUAL_FILE
 ) -> dict[str, Any]:
     """Returns the values of a few settings that are set, for a command that talks to a server and is none.
 
@@ -85,7 +92,9 @@ def _read_dotenv(path: str | Path | None) -> tuple[dict[str, str], list[str]]:
     try:
         text = Path(path).read_text(encoding="utf-8")
     except FileNotFoundError:
-        return {}, []
+        if str(path) == USUAL_FILE:
+            return {}, []
+        raise SettingsError(f"{path}: there is no such file of settings") from None
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path} cannot be read: {error}") from None
     values: dict[str, str] = {}
@@ -117,6 +126,7 @@ def _read(field: Field, sources: _Sources) -> Any:
 
 
 def _complaint(field: Field, text: str, error: str, source: str) -> str:
+    text = _ACCOUNT.sub(r"\1***@", text)
     shown = "" if field.secret else f"={text if text.isprintable() else repr(text)}"
     default = f"; the default is {field.default_text()}" if field.default_text() else ""
     return f"{field.variable}{shown[:80]}: {error}{default} (set {source})"

@@ -220,8 +220,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             return "LARAVEL_API_SECRET is not set"
         if self.dev and self.laravel_api_secret == (DEVELOPMENT_SECRET,):
             return None
-        problems = map(secret_problem, self.laravel_api_secret)
-        return next((f"LARAVEL_API_SECRET {problem}" for problem in problems if problem), None)
+        for place, secret in zip(("first", "second"), self.laravel_api_secret, strict=False):
+            if problem := secret_problem(secret):
+                which = "" if len(self.laravel_api_secret) == 1 else f": the {place} of the two"
+                return f"LARAVEL_API_SECRET{which} {problem}"
+        return None
 
     def __repr__(self) -> str:
         shown = ", ".join(f"{name}={value!r}" for name, value in self.__rich_repr__())

@@ -71,8 +71,16 @@ def _web_address(text: str) -> SplitResult:
         raise ValueError("expected an address that begins with http:// or https://")
     if url.query or url.fragment or url.username is not None:
         raise ValueError("expected an address without user name, ? or #")
-    _ = url.port  # raises ValueError when it is out of range
+    _check_port(url)
     return url
+
+
+def _check_port(url: SplitResult) -> None:
+    """Raises ValueError when the port of an address is none, without repeating it: it may be part of a password."""
+    try:
+        _ = url.port
+    except ValueError:
+        raise ValueError("expected a port from 0 to 65535") from None
 
 
 def _jwt_secret(text: str) -> str:
