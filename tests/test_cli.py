@@ -133,7 +133,16 @@ def test_every_command_has_help(command: str, empty: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["nonsense"], ["call", "--outcome", "maybe"], ["timeline"], ["serve", "--bogus"]]
+    "arguments",
+    [
+        ["nonsense"],
+        ["call", "--outcome", "maybe"],
+        ["timeline"],
+        ["timeline", ""],
+        ["end", " "],
+        ["disconnect", ""],
+        ["serve", "--bogus"],
+    ],
 )
 def test_wrong_usage_exits_with_2(arguments: list[str], empty: Path) -> None:
     ran = run(*arguments, cwd=empty)
@@ -191,6 +200,13 @@ def test_the_address_comes_from_the_settings_file(tmp_path: Path) -> None:
 
 def test_a_wrong_address_exits_with_2(empty: Path) -> None:
     assert "http://" in error(run("status", "--url", "ftp://127.0.0.1", cwd=empty), 2)
+    assert "Port" in error(run("status", "--url", "http://example.com:1:2", cwd=empty), 2)
+    assert "hunter2" not in error(run("status", "--url", "http://user:hunter2@127.0.0.1", cwd=empty), 2)
+
+
+@pytest.mark.parametrize("arguments", [["status"], ["settings"], ["serve", "--dev"], ["call", "--caller-token", "a"]])
+def test_a_named_settings_file_must_be_there(arguments: list[str], empty: Path) -> None:
+    assert "nope: there is no such file" in error(run(*arguments, "--env-file", "nope", cwd=empty), 2)
 
 
 def test_a_development_token_names_its_user_and_device(empty: Path) -> None:
@@ -306,15 +322,35 @@ def test_a_port_in_use_says_so_and_nothing_else(url: str, empty: Path) -> None:
     assert ran.stdout == ""
 
 
-def test_something_else_on_the_port_is_told_apart(empty: Path) -> None:
+NOT_FOUND = b"HTTP/1.1 404 Not Found\r\nContent-Type: text/html; charset=utf-8\r\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "answer", "says"),
+    [
+        ("status", b"HTTP/1.1 200 OK\r\n\r\nhi", "it answered 200 with no content type"),
+        (
+            "status",
+            NOT_FOUND + b"\r\n<html>\n<body>\n",
+            "is no onlycare-socket server (it answered 404 with text/html)",
+        ),
+        (
+            "timeline a",
+            NOT_FOUND + b"\r\n<html>\n<body>\n",
+            "is no onlycare-socket server (it answered 404 with text/html)",
+        ),
+        ("users", b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n{"a":1}', "200 with application/json"),
+        ("calls", b"HTTP/1.1 502 Bad Gateway\r\nContent-Type: text/html\r\n\r\n<html>\n", "the proxy at http://"),
+    ],
+)
+def test_something_else_on_the_port_is_told_apart(command: str, answer: bytes, says: str, empty: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
-        answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi"
         program = "import socket, sys; s = socket.socket(fileno=int(sys.argv[1])); c = s.accept()[0]; c.recv(9999)\n"
         program += f"c.sendall({answer!r}); c.close()"
         server = subprocess.Popen([sys.executable, "-c", program, str(other.fileno())], pass_fds=[other.fileno()])
-        line = error(run("status", "--url", f"http://127.0.0.1:{other.getsockname()[1]}", cwd=empty), 1)
+        line = error(run(*command.split(), "--url", f"http://127.0.0.1:{other.getsockname()[1]}", cwd=empty), 3)
         server.wait(LONGEST)
-    assert "not as an onlycare-socket server" in line
+    assert says in line
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -31,7 +31,7 @@ class WrongUsage(Failure):
 
 
 class Unreachable(Failure):
-    """No server answered."""
+    """No server answered, or something else did."""
 
     code = 3
 

@@ -2,7 +2,7 @@
 
 import json
 import os
-from http.client import HTTPException
+from http.client import HTTPException, HTTPResponse
 from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import quote, urlencode, urlsplit
@@ -16,6 +16,8 @@ _TIMEOUT = 10.0
 """Seconds to wait for an answer."""
 _PAGE = 1000
 """Users asked for at once."""
+_GATEWAY = (502, 503, 504)
+"""What a proxy answers for a server that is not there."""
 
 
 def server_url(url: str | None, env_file: str) -> str:
@@ -31,9 +33,12 @@ def server_url(url: str | None, env_file: str) -> str:
         parts = urlsplit(url if "//" in url else f"http://{url}")
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError("it must begin with http:// or https://")
+        if parts.username is not None:
+            raise ValueError("it must have no user name")
+        _ = parts.port  # raises ValueError when it is none
         return f"{parts.scheme}://{parts.netloc}"
     except ValueError as error:
-        raise WrongUsage(f"--url {url}: {error}") from None
+        raise WrongUsage(f"--url {url.rpartition('@')[2]}: {error}") from None
 
 
 class ServerApi:
@@ -46,8 +51,8 @@ class ServerApi:
 
     def health(self) -> tuple[bool, dict[str, Any]]:
         """Returns whether the server is ready for calls, and what it says of itself."""
-        healthy, health = self._ask("GET", "/health", accept=(503,))
-        ready, _ = self._ask("GET", "/ready", accept=(503,))
+        healthy, health = self._ask("GET", "/health", "status", accept=(503,))
+        ready, _ = self._ask("GET", "/ready", "ready", accept=(503,))
         return healthy == 200 and ready == 200, {**health, "ready": ready == 200}
 
     def users(self) -> dict[str, Any]:
@@ -55,7 +60,7 @@ class ServerApi:
         users: list[str] = []
         after: dict[str, Any] = {}
         while True:
-            page = self._ask("GET", f"/api/connected-users?{urlencode({'limit': _PAGE, **after})}")[1]
+            page = self._ask("GET", f"/api/connected-users?{urlencode({'limit': _PAGE, **after})}", "users")[1]
             users += page["users"]
             if len(page["users"]) < _PAGE:
                 return {"count": page["count"], "users": users}
@@ -63,53 +68,59 @@ class ServerApi:
 
     def user(self, user: str) -> dict[str, Any]:
         """Returns whether one user is connected, and with how many devices."""
-        return self._ask("GET", f"/api/users/{quote(user, safe='')}/online")[1]
+        return self._ask("GET", f"/api/users/{quote(user, safe='')}/online", "isOnline")[1]
 
     def calls(self) -> dict[str, Any]:
         """Returns `{count, calls}`: live calls and recent ones."""
-        return self._ask("GET", "/api/calls")[1]
+        return self._ask("GET", "/api/calls", "calls")[1]
 
     def timeline(self, call: str) -> dict[str, Any]:
         """Returns every step of one call. Raises NotFound."""
-        return self._ask("GET", f"/api/calls/{quote(call, safe='')}/timeline", what=f"call {call}")[1]
+        return self._ask("GET", f"/api/calls/{quote(call, safe='')}/timeline", "steps", what=f"call {call}")[1]
 
     def end(self, call: str) -> dict[str, Any]:
         """Ends a call. Raises NotFound."""
-        return self._ask("POST", f"/api/calls/{quote(call, safe='')}/end", what=f"call {call}")[1]
+        return self._ask("POST", f"/api/calls/{quote(call, safe='')}/end", "success", what=f"call {call}")[1]
 
     def disconnect(self, user: str) -> dict[str, Any]:
         """Closes a user's connections. Raises NotFound."""
-        return self._ask("POST", f"/api/users/{quote(user, safe='')}/disconnect", what=f"user {user}")[1]
+        return self._ask("POST", f"/api/users/{quote(user, safe='')}/disconnect", "success", what=f"user {user}")[1]
 
     def _ask(
-        self, method: str, path: str, *, what: str = "", accept: tuple[int, ...] = ()
+        self, method: str, path: str, has: str, *, what: str = "", accept: tuple[int, ...] = ()
     ) -> tuple[int, dict[str, Any]]:
+        """Returns status and body of an answer that has the field `has`, by which this server is known from others."""
         headers = {"Accept": "application/json", **({"X-Internal-Secret": self._secret} if self._secret else {})}
         body = b"{}" if method == "POST" else None
         request = Request(self._url + path, body, {**headers, "Content-Type": "application/json"}, method=method)
         try:
             with self._opener.open(request, timeout=_TIMEOUT) as answer:
-                return answer.status, self._decoded(answer.read())
+                return answer.status, self._decoded(answer, has)
         except HTTPError as error:
             with error:
                 if error.code in accept:
-                    return error.code, self._decoded(error.read())
+                    return error.code, self._decoded(error, has)
                 raise self._refusal(error, what) from None
         except (OSError, HTTPException) as error:
             raise Unreachable(
                 f"no server answers on {self._url} ({_reason(error)}): is it running, and is --url right?"
             ) from None
 
-    def _decoded(self, body: bytes) -> dict[str, Any]:
+    def _decoded(self, answer: HTTPResponse | HTTPError, has: str) -> dict[str, Any]:
+        """Returns the JSON object of an answer. Raises Unreachable when it lacks the field: somebody else answered."""
         try:
-            decoded = json.loads(body)
+            decoded = json.loads(answer.read())
         except ValueError:
             decoded = None
-        if not isinstance(decoded, dict):
-            raise Failure(f"{self._url} answers, but not as an onlycare-socket server: is --url right?")
-        return decoded
+        if isinstance(decoded, dict) and has in decoded:
+            return decoded
+        status, kind = answer.status, answer.headers.get("Content-Type", "").partition(";")[0] or "no content type"
+        if status in _GATEWAY:
+            raise Unreachable(f"the proxy at {self._url} reaches no server (it answered {status} with {kind})")
+        raise Unreachable(f"{self._url} is no onlycare-socket server (it answered {status} with {kind})")
 
     def _refusal(self, error: HTTPError, what: str) -> Failure:
+        sentence = self._decoded(error, "error")["error"]
         if error.code == 401:
             return Unauthorized(
                 "the server does not accept the secret: set LARAVEL_API_SECRET in the environment or in .env to the "
@@ -119,19 +130,12 @@ class ServerApi:
             )
         if error.code == 404 and what:
             return NotFound(f"the server does not know {what}")
-        return Failure(f"{self._url} answered {error.code} {error.reason}: {_sentence(error.read())}")
+        return Failure(f"{self._url} answered {error.code} {error.reason}: {sentence}")
 
 
 def _reason(error: Exception) -> str:
     cause = getattr(error, "reason", error)
     return getattr(cause, "strerror", None) or str(cause) or type(error).__name__
-
-
-def _sentence(body: bytes) -> str:
-    try:
-        return str(json.loads(body)["error"])
-    except (ValueError, KeyError, TypeError):
-        return body[:200].decode("utf-8", "replace").strip()
 
 
 def _secret(url: str, env_file: str) -> str | None:
