@@ -215,5 +215,5 @@ async def test_no_session_is_opened_over_the_limit() -> None:
     async with serving(max_sessions=1) as server:
         await server.open_polling()
         async with server.http.get(server.polling()) as response:
-            assert response.status == 503
+            assert (response.status, await response.text()) == (503, "")
         assert server.sockets.counters.refused == {"too_many_sessions": 1}

@@ -134,10 +134,11 @@ class Route:
     def _refuse(self, request: web.Request, refused: Refused, *, cors: bool = True) -> web.Response:
         refusal = refused.refusal
         self._engine.counters.refused[refusal.name.lower()] += 1
+        body = refusal.body()
         response = web.Response(
             status=refusal.status,
-            body=refusal.body(),
-            content_type="application/json",
+            body=body,
+            content_type="application/json" if body else "text/plain",
             headers={**(self._origins.headers(request) if cors else {}), **refused.headers},
         )
         if refused.close:

@@ -45,6 +45,7 @@ class Refusal(Enum):
     UPGRADE_REQUIRED = (426, 3, "Bad request")
     """These two are not of the protocol's list: a bad request, with the status that says why."""
     TOO_MANY_SESSIONS = (503, 4, "Forbidden")
+    """Also while the server stops: comes without a body, since some clients take one for a final no."""
 
     def __init__(self, status: int, code: int, message: str) -> None:
         self.status = status
@@ -52,7 +53,9 @@ class Refusal(Enum):
         self.message = message
 
     def body(self) -> bytes:
-        """The JSON the client reads."""
+        """The JSON the client reads; empty when there is nothing for it to read."""
+        if self is Refusal.TOO_MANY_SESSIONS:
+            return b""
         return msgspec.json.encode({"code": self.code, "message": self.message})
 
 
