@@ -14,6 +14,11 @@ from onlycare_socket.cli.failure import Failure, Unauthorized, Unreachable
 Transport = Literal["upgrade", "polling", "websocket"]
 _TRANSPORTS = {"upgrade": ["polling", "websocket"], "polling": ["polling"], "websocket": ["websocket"]}
 
+_NO_ANSWER = (
+    "the server closed the connection without an answer, as it does when its backend (Laravel) is slow or down: "
+    "look at the server's log and its LARAVEL_API_URL"
+)
+
 
 class StepFailed(Failure):
     """A step of the call did not go as it must."""
@@ -30,22 +35,32 @@ class VirtualPhone:
         self._refusal: dict[str, Any] | None = None
         self._heard: list[tuple[float, str, Any]] = []
         self._news = asyncio.Event()
+        self._answered = asyncio.Event()
         self._client = socketio.AsyncClient(reconnection=False, handle_sigint=False)
+        self._client.on("connect", self._answered.set)
         self._client.on("connect_error", self._on_refused)
         self._client.on("disconnect", lambda *_reason: self._hear("disconnect", {"callId": self._call_id}))
         self._client.on("*", self._hear)
+        self._notice_the_close()
 
     async def connect(self, url: str, transport: Transport, within: float) -> str:
         """Connects and returns the transport in use. Raises Unreachable, or Unauthorized when the token is refused."""
         try:
             async with asyncio.timeout(within):
-                await self._client.connect(url, auth=self._auth, transports=_TRANSPORTS[transport], wait_timeout=within)
+                await self._client.connect(url, auth=self._auth, transports=_TRANSPORTS[transport], wait=False)
+                await self._answer()
         except (OSError, SocketIOError, TimeoutError) as error:
             if self._refusal is not None:
                 refusal = self._refusal.get("message", self._refusal)
                 raise Unauthorized(f"the server refused the {self.name}, user {self.user}: {refusal}") from None
             raise Unreachable(f"the {self.name} cannot connect to {url}: {_reason(error, within)}") from None
         return str(self._client.transport())
+
+    async def _answer(self) -> None:
+        """Waits for the answer to the CONNECT. Raises SocketIOError unless it let the phone in."""
+        await self._answered.wait()
+        if not self._client.namespaces:
+            raise SocketIOError(_NO_ANSWER)
 
     async def command(self, event: str, within: float, **fields: Any) -> dict[str, Any]:
         """Sends a command about the call and returns its ack. Raises StepFailed when it is refused or never acked."""
@@ -93,7 +108,19 @@ class VirtualPhone:
             self._heard.append((time.perf_counter(), event, first))
             self._news.set()
 
+    def _notice_the_close(self) -> None:
+        """Ends the wait for an answer with the transport. The client tells nobody of a close before the answer."""
+        handlers = self._client.eio.handlers
+        close = handlers["disconnect"]
+
+        async def closed(*reason: Any) -> None:
+            await close(*reason)
+            self._answered.set()
+
+        handlers["disconnect"] = closed
+
     def _on_refused(self, answer: Any) -> None:
+        self._answered.set()
         if isinstance(answer, dict):  # a CONNECT_ERROR; trouble on the way comes as a text
             self._refusal = answer
 
