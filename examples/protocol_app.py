@@ -93,7 +93,10 @@ async def main(host: str, port: int) -> None:
     """Serve until a signal comes."""
     app, server = application()
     listener = Listener(app, host, port, sockets=server)
-    await listener.start()
+    try:
+        await listener.start()
+    except OSError as error:
+        raise SystemExit(f"cannot listen on {host}, port {port}: {error.strerror}") from None
     print(f"listening on http://{host}:{listener.port}", flush=True)
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
