@@ -316,10 +316,31 @@ def test_a_real_server_is_not_opened_by_the_development_secret(empty: Path) -> N
         error(run("calls", "--url", url, cwd=empty), 4)
 
 
+@pytest.mark.parametrize("transport", ["upgrade", "polling", "websocket"])
+def test_a_server_whose_backend_hangs_is_told_from_one_that_is_not_there(transport: str, empty: Path) -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as silent,
+        serving(empty, LARAVEL_API_URL=f"http://127.0.0.1:{silent.getsockname()[1]}") as (url, _),
+    ):
+        asked = ["call", "--url", url, "--transport", transport, "--timeout", "50"]
+        line = error(run(*asked, "--caller-token", "1|a", "--callee-token", "2|b", cwd=empty), 3)
+    assert "closed the connection without an answer" in line
+    assert "LARAVEL_API_URL" in line
+
+
 def test_a_port_in_use_says_so_and_nothing_else(url: str, empty: Path) -> None:
     ran = run("serve", "--dev", "--port", url.rpartition(":")[2], cwd=empty)
     assert "it is in use" in error(ran, 1)
     assert ran.stdout == ""
+
+
+def test_the_protocol_application_says_so_too(url: str) -> None:
+    example = Path(__file__).parent.parent / "examples/protocol_app.py"
+    asked = [sys.executable, str(example), "--host", "127.0.0.1", "--port", url.rpartition(":")[2]]
+    ran = subprocess.run(asked, capture_output=True, text=True, check=False, timeout=LONGEST)
+    assert ran.returncode == 1
+    assert ran.stderr.startswith("cannot listen on 127.0.0.1, port ")
+    assert ran.stderr.count("\n") == 1
 
 
 NOT_FOUND = b"HTTP/1.1 404 Not Found\r\nContent-Type: text/html; charset=utf-8\r\n"
