@@ -316,13 +316,12 @@ def test_a_real_server_is_not_opened_by_the_development_secret(empty: Path) -> N
         error(run("calls", "--url", url, cwd=empty), 4)
 
 
-@pytest.mark.parametrize("transport", ["upgrade", "polling", "websocket"])
-def test_a_server_whose_backend_hangs_is_told_from_one_that_is_not_there(transport: str, empty: Path) -> None:
+def test_a_server_whose_backend_hangs_is_told_from_one_that_is_not_there(empty: Path) -> None:
     with (
         socket.create_server(("127.0.0.1", 0)) as silent,
         serving(empty, LARAVEL_API_URL=f"http://127.0.0.1:{silent.getsockname()[1]}") as (url, _),
     ):
-        asked = ["call", "--url", url, "--transport", transport, "--timeout", "50"]
+        asked = ["call", "--url", url, "--timeout", "50"]
         line = error(run(*asked, "--caller-token", "1|a", "--callee-token", "2|b", cwd=empty), 3)
     assert "closed the connection without an answer" in line
     assert "LARAVEL_API_URL" in line
