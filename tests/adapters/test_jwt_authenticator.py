@@ -14,7 +14,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from onlycare_socket.adapters.jwt import JwtAuthenticator, UnusableKey
+from onlycare_socket.adapters.jwt import JwtAuthenticator
+from onlycare_socket.config import SettingsError
 from onlycare_socket.ports import Identity, Refused, Verdict
 
 SECRET = "a shared secret of the two sides, 32+ bytes"
@@ -191,7 +192,7 @@ SMALL_PEM = (
     ],
 )
 def test_a_key_that_cannot_be_used_is_named_at_start(keys: dict[str, str], says: str) -> None:
-    with pytest.raises(UnusableKey, match=says):
+    with pytest.raises(SettingsError, match=says):
         JwtAuthenticator(secret=keys.get("secret"), public_key=keys.get("public_key"))
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from onlycare_socket.calls.ids import UserId
+from onlycare_socket.config import SettingsError
 from onlycare_socket.credentials import INVALID, claimed, identity_of, malformed
 from onlycare_socket.ports import Identity, Verdict
 
@@ -19,10 +20,6 @@ _SHORTEST_SECRET: Final = 32
 """Bytes: RFC 7518 section 3.2 wants a key as long as the hash."""
 _SHORTEST_MODULUS: Final = 2048
 """Bits: RFC 7518 section 3.3."""
-
-
-class UnusableKey(ValueError):
-    """The key that is set cannot check tokens; the text is a sentence for the operator."""
 
 
 class JwtAuthenticator:
@@ -40,10 +37,10 @@ class JwtAuthenticator:
         """Takes either `secret` (HS256) or `public_key` (RS256, PEM text).
 
         `issuer` and `audience` are checked when given; `leeway` is seconds.
-        Raises UnusableKey when the key cannot be used.
+        Raises SettingsError, with a sentence for the operator, when the key cannot be used.
         """
         if bool(secret) == bool(public_key):
-            raise UnusableKey("AUTH=jwt needs either JWT_SECRET or JWT_PUBLIC_KEY")
+            raise SettingsError("AUTH=jwt needs either JWT_SECRET or JWT_PUBLIC_KEY")
         self.accepted = 0
         self.refused = 0
         self._jwt = importlib.import_module("jwt")  # 30 ms and 10 MB that only this kind of authentication pays
@@ -101,9 +98,9 @@ class JwtAuthenticator:
 def _secret_key(secret: str) -> bytes:
     key = secret.encode()
     if key.lstrip().startswith((b"-----BEGIN", b"ssh-")):
-        raise UnusableKey("JWT_SECRET is a key file: a public key belongs in JWT_PUBLIC_KEY")
+        raise SettingsError("JWT_SECRET is a key file: a public key belongs in JWT_PUBLIC_KEY")
     if len(key) < _SHORTEST_SECRET:
-        raise UnusableKey(f"JWT_SECRET must have at least {_SHORTEST_SECRET} bytes")
+        raise SettingsError(f"JWT_SECRET must have at least {_SHORTEST_SECRET} bytes")
     return key
 
 
@@ -115,7 +112,7 @@ def _public_key(pem: str) -> Any:
     try:
         key = load_pem_public_key(pem.encode())
     except (ValueError, UnsupportedAlgorithm):
-        raise UnusableKey("JWT_PUBLIC_KEY is no public key in PEM form (-----BEGIN PUBLIC KEY-----)") from None
+        raise SettingsError("JWT_PUBLIC_KEY is no public key in PEM form (-----BEGIN PUBLIC KEY-----)") from None
     if not isinstance(key, RSAPublicKey) or key.key_size < _SHORTEST_MODULUS:
-        raise UnusableKey(f"JWT_PUBLIC_KEY must be an RSA key of at least {_SHORTEST_MODULUS} bits")
+        raise SettingsError(f"JWT_PUBLIC_KEY must be an RSA key of at least {_SHORTEST_MODULUS} bits")
     return key

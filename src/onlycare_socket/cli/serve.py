@@ -7,7 +7,6 @@ import socket
 import sys
 
 from onlycare_socket import logs
-from onlycare_socket.adapters.jwt import UnusableKey
 from onlycare_socket.cli.failure import Failure, WrongUsage
 from onlycare_socket.config import Settings, load
 from onlycare_socket.logs.lean import structlog
@@ -56,8 +55,6 @@ def run_server(arguments: list[str]) -> int:
         from onlycare_socket.app import serve
 
         return serve(settings)
-    except UnusableKey as error:
-        raise WrongUsage(str(error)) from None
     except OSError as error:
         raise _cannot_listen(error, settings) from None
 
