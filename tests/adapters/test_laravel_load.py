@@ -138,6 +138,8 @@ class TestTheBreaker:
         for n in range(100, 103):
             begin(authenticator, f"{n}|SECRET", str(n))
         await until(lambda: authenticator.health()["breaker"] == "open" and authenticator.counters.in_flight == 0)
+        # Longer than any pause: every one of them has met the open breaker by then, and sleeps behind it.
+        await asyncio.sleep(STEADY.longest_pause * 2)
 
     async def test_open_it_spares_the_backend_and_an_old_verdict_answers_at_once(
         self, laravel: Laravel, clock: Clock
