@@ -105,7 +105,6 @@ class Presence:
         self._warned = False
         self.told_online = 0
         self.told_offline = 0
-        self.limit_passed = 0
 
     @property
     def narrowed(self) -> bool:
@@ -178,7 +177,6 @@ class Presence:
             self._warned = False
         elif self.narrowed and not self._warned:
             self._warned = True
-            self.limit_passed += 1
             log.warning(
                 "more users are online than everybody is told of: only those who watch are told from now on",
                 limit=self._limit,

@@ -5,7 +5,7 @@ closes. No socket is closed because a newer one came (contract section 1).
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from typing import Protocol
 
 from msgspec import Struct
@@ -193,11 +193,6 @@ class NodeSockets:
     def connections(self, user: UserId) -> tuple[Connection, ...]:
         """A user's live sockets, newest first."""
         return tuple(reversed(self._users.get(user, ())))
-
-    def everybody(self) -> Iterator[Connection]:
-        """Every live socket."""
-        for mine in list(self._users.values()):
-            yield from mine
 
     def of_device(self, user: UserId, device: DeviceId) -> list[Connection]:
         """The live sockets of one device, newest first."""

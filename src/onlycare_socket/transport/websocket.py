@@ -6,7 +6,7 @@ from typing import Protocol
 from onlycare_socket.wire.engineio import Binary, Packet
 
 NORMAL = 1000
-PROTOCOL_ERROR, UNSUPPORTED, BAD_TEXT, TOO_BIG, INTERNAL_ERROR = 1002, 1003, 1007, 1009, 1011
+PROTOCOL_ERROR, BAD_TEXT, TOO_BIG, INTERNAL_ERROR = 1002, 1007, 1009, 1011
 
 MAX_FRAGMENTS = 1_000
 """Frames one message may be cut into."""
