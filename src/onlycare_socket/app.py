@@ -1,7 +1,7 @@
 """The composition root: the one place that names concrete adapters.
 
-Everything starts in the order written in `Application.start`, and stops in reverse. The port is opened last and
-closed first: who can connect finds everything there.
+Everything starts in the order written in `Application.start`, and stops in reverse. The port is opened last, and on the
+way down the sockets and the port are closed first: who can connect finds everything there.
 """
 
 import asyncio
