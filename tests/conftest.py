@@ -10,7 +10,9 @@ import uvloop
 
 from onlycare_socket.ports import Authenticator, Backend
 
+from .calls.situations import ANA, BEA
 from .in_process import InProcess
+from .phones import Exchange, Phone
 
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
@@ -57,3 +59,21 @@ async def start(log_lines: list[MutableMapping[str, Any]]) -> AsyncIterator[Star
 async def server(start: Start) -> InProcess:
     """A server with the usual settings."""
     return await start()
+
+
+@pytest.fixture
+def exchange() -> Exchange:
+    """A server without its edges."""
+    return Exchange()
+
+
+@pytest.fixture
+def ana(exchange: Exchange) -> Phone:
+    """A phone of the one who dials."""
+    return exchange.phone(ANA, name="ana")
+
+
+@pytest.fixture
+def bea(exchange: Exchange) -> Phone:
+    """A phone of the one who is dialled."""
+    return exchange.phone(BEA, name="bea")

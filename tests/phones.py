@@ -228,6 +228,7 @@ class Phone:
             Dial(
                 **self._sender(call_id),
                 socket=self.id,
+                here=self._here(),
                 name=self.connection.identity.name,
                 receiver=canonical_user(receiver),
                 receiver_shown=exchange.sockets.shown(canonical_user(receiver)) or receiver,
@@ -250,7 +251,7 @@ class Phone:
         return self._say("call:cancel", Cancel(**self._sender(call_id), reason=reason))
 
     def end(self, call_id: str = ID) -> dict[str, Any]:
-        return self._say("call:end", HangUp(**self._sender(call_id)))
+        return self._say("call:end", HangUp(**self._sender(call_id), here=self._here()))
 
     def ringing(self, call_id: str = ID) -> dict[str, Any]:
         return self._say("call:ringing", Show(**self._sender(call_id)))
@@ -263,8 +264,10 @@ class Phone:
         return self._say("call:upgrade:response", command)
 
     def _sender(self, call_id: str) -> dict[str, Any]:
-        here = frozenset(self._exchange.sockets.devices(self.user))
-        return {"user": self.user, "device": self.device, "call_id": call_id, "here": here, "shown": self.shown}
+        return {"user": self.user, "device": self.device, "call_id": call_id, "shown": self.shown}
+
+    def _here(self) -> frozenset[DeviceId]:
+        return frozenset(self._exchange.sockets.devices(self.user))
 
     def _say(self, event: str, command: UserCommand) -> dict[str, Any]:
         self.session.speak()

@@ -15,21 +15,6 @@ from tests.phones import SWEEP, Exchange, Phone
 LATE = 2 * SWEEP
 
 
-@pytest.fixture
-def exchange() -> Exchange:
-    return Exchange()
-
-
-@pytest.fixture
-def ana(exchange: Exchange) -> Phone:
-    return exchange.phone(ANA, name="ana")
-
-
-@pytest.fixture
-def bea(exchange: Exchange) -> Phone:
-    return exchange.phone(BEA, name="bea")
-
-
 class TestTheRing:
     def test_it_ends_after_its_time_and_not_before(self, exchange: Exchange, ana: Phone, bea: Phone) -> None:
         ana.dial(BEA)

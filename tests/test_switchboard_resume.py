@@ -10,21 +10,6 @@ from tests.calls.test_table import stop
 from tests.phones import Exchange, Phone
 
 
-@pytest.fixture
-def exchange() -> Exchange:
-    return Exchange()
-
-
-@pytest.fixture
-def ana(exchange: Exchange) -> Phone:
-    return exchange.phone(ANA, name="ana")
-
-
-@pytest.fixture
-def bea(exchange: Exchange) -> Phone:
-    return exchange.phone(BEA, name="bea")
-
-
 class TestTheCallStillRings:
     def test_a_device_that_never_had_it_rings(self, exchange: Exchange, ana: Phone) -> None:
         ana.dial(BEA)

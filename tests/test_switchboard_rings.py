@@ -6,21 +6,6 @@ from tests.calls.situations import ANA, BEA
 from tests.phones import Exchange, Phone
 
 
-@pytest.fixture
-def exchange() -> Exchange:
-    return Exchange()
-
-
-@pytest.fixture
-def ana(exchange: Exchange) -> Phone:
-    return exchange.phone(ANA, name="ana")
-
-
-@pytest.fixture
-def bea(exchange: Exchange) -> Phone:
-    return exchange.phone(BEA, name="bea")
-
-
 class TestTheSignOfLife:
     def test_a_phone_heard_in_the_last_two_seconds_is_there(self, exchange: Exchange, ana: Phone, bea: Phone) -> None:
         exchange.wait(2)

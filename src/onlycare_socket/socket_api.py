@@ -63,7 +63,6 @@ class Sender(TypedDict):
     user: UserId
     device: DeviceId
     call_id: str
-    here: frozenset[DeviceId]
     shown: str
 
 
@@ -153,6 +152,7 @@ class SocketApi:
         command = Dial(
             **self._sender(socket, payload.call_id),
             socket=socket.id,
+            here=self._here(socket),
             name=me.identity.name,
             receiver=receiver,
             receiver_shown=self._directory.shown(receiver) or payload.receiver_id,
@@ -181,7 +181,8 @@ class SocketApi:
 
     def _end(self, socket: Socket, payload: CallPayload, ack_id: int | None) -> None:
         if self._may(socket, "call:end", payload.call_id, ack_id, forced=True):
-            self._command("call:end", socket, ack_id, HangUp(**self._sender(socket, payload.call_id)))
+            command = HangUp(**self._sender(socket, payload.call_id), here=self._here(socket))
+            self._command("call:end", socket, ack_id, command)
 
     def _ringing(self, socket: Socket, payload: CallPayload, ack_id: int | None) -> None:
         if self._may(socket, "call:ringing", payload.call_id, ack_id, forced=True):
@@ -201,8 +202,10 @@ class SocketApi:
     def _sender(self, socket: Socket, call_id: str) -> Sender:
         """Returns the fields that every command has: who says it, and what is known of him."""
         me: Connection = socket.data
-        here = frozenset(self._directory.devices(me.user))
-        return {"user": me.user, "device": me.device, "call_id": call_id, "here": here, "shown": me.shown}
+        return {"user": me.user, "device": me.device, "call_id": call_id, "shown": me.shown}
+
+    def _here(self, socket: Socket) -> frozenset[DeviceId]:
+        return frozenset(self._directory.devices(socket.data.user))
 
     def _command(self, name: str, socket: Socket, ack_id: int | None, command: UserCommand) -> None:
         """Hands a command over. A fault of ours is acked `internal`; the server logs it."""

@@ -19,21 +19,6 @@ def dated(age: float) -> str:
     return f"CALL_{round(NOW_S - age):010d}0042"
 
 
-@pytest.fixture
-def exchange() -> Exchange:
-    return Exchange()
-
-
-@pytest.fixture
-def ana(exchange: Exchange) -> Phone:
-    return exchange.phone(ANA, name="ana")
-
-
-@pytest.fixture
-def bea(exchange: Exchange) -> Phone:
-    return exchange.phone(BEA, name="bea")
-
-
 class TestAcks:
     def test_the_receiver_is_there(self, exchange: Exchange, ana: Phone, bea: Phone) -> None:
         assert ana.dial(BEA) == {

@@ -1,24 +1,7 @@
 """Ids in every form: who is answered in which, and how a user is spelled before and after he was seen."""
 
-import pytest
-
-from tests.calls.situations import ANA, BEA
+from tests.calls.situations import BEA
 from tests.phones import Exchange, Heard, Phone
-
-
-@pytest.fixture
-def exchange() -> Exchange:
-    return Exchange()
-
-
-@pytest.fixture
-def ana(exchange: Exchange) -> Phone:
-    return exchange.phone(ANA)
-
-
-@pytest.fixture
-def bea(exchange: Exchange) -> Phone:
-    return exchange.phone(BEA)
 
 
 def ids(heard: list[Heard]) -> set[str]:

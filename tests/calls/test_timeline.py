@@ -1,20 +1,8 @@
 """The sentence at the end of a timeline: who and when, why it ended, and if it did not ring, why not."""
 
-import pytest
-
 from onlycare_socket.calls.timeline import summary
 from tests.calls.situations import ANA, BEA
 from tests.phones import ID, Exchange, Phone
-
-
-@pytest.fixture
-def exchange() -> Exchange:
-    return Exchange()
-
-
-@pytest.fixture
-def ana(exchange: Exchange) -> Phone:
-    return exchange.phone(ANA)
 
 
 def told(exchange: Exchange, call_id: str = ID) -> str:

@@ -1,18 +1,41 @@
 """The rules of a receiver's devices against each other: one wins, the others stop."""
 
-from onlycare_socket.calls.call import Call, Code, Leg, LegState, replace, with_leg
+from onlycare_socket.calls.call import Call, Code, Leg, LegState, State, replace, with_leg
 from onlycare_socket.calls.commands import UserCommand
 from onlycare_socket.calls.draft import Draft
 from onlycare_socket.calls.effects import Tell
 from onlycare_socket.calls.ending import stop_events
 from onlycare_socket.calls.errors import AnsweredElsewhere
 from onlycare_socket.calls.ids import DeviceId
-from onlycare_socket.calls.messages import RejectConfirmed
+from onlycare_socket.calls.messages import Accepted, RejectConfirmed
+
+
+def accepted(draft: Draft, call: Call, device: DeviceId | None, *, grace: bool = False) -> Call:
+    """Makes a ringing call an accepted one, won by a device or (None) by one that is not known yet.
+
+    `grace`: nobody may be connected, so the grace of the call begins now; whoever has a socket when it ends clears it.
+    """
+    if device is not None:
+        call = name_winner(draft, call, device)
+    return draft.change(
+        call,
+        state=State.ACCEPTED,
+        accepted=draft.now,
+        ring_at=None,
+        caller_grace_at=None,
+        call_grace_at=draft.after(draft.terms.call_grace) if grace else None,
+        max_duration_at=draft.after(draft.terms.max_duration),
+    )
+
+
+def accepted_event(draft: Draft, call: Call) -> Accepted:
+    """Returns what the caller is told of it."""
+    return Accepted(call_id=call.caller.call_id, receiver_id=call.receiver.shown, timestamp=draft.now)
 
 
 def name_winner(draft: Draft, call: Call, device: DeviceId) -> Call:
     """Gives the call to a device of the receiver."""
-    mine = Leg(user=call.receiver.user, device=device, state=LegState.ACCEPTED, offered=True)
+    mine = Leg(user=call.receiver.user, device=device, state=LegState.ACCEPTED)
     return draft.change(call, receiver=replace(call.receiver, device=device), legs=with_leg(call, mine))
 
 

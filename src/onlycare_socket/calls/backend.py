@@ -4,7 +4,7 @@ An unknown call: the named users are told all the same, and the outcome waits fo
 overtook it. An accepted unknown call is the exception: it is registered as live, with the winner open.
 """
 
-from onlycare_socket.calls.answering import name_winner
+from onlycare_socket.calls.answering import accepted, accepted_event, name_winner
 from onlycare_socket.calls.call import Call, Code, Early, EarlyKind, Party, Role, State, replace
 from onlycare_socket.calls.commands import (
     BackendAccepted,
@@ -19,7 +19,7 @@ from onlycare_socket.calls.effects import Report, ReportKind, Tell
 from onlycare_socket.calls.ending import end, end_talk, ended_event, stop_ring, tell_dialler, tell_party
 from onlycare_socket.calls.errors import InvalidPayload, PartiesMismatch
 from onlycare_socket.calls.ids import CallId, UserId
-from onlycare_socket.calls.messages import Accepted, Cancelled, Ended, Event, Rejected, reason_of
+from onlycare_socket.calls.messages import Cancelled, Ended, Event, Rejected, reason_of
 
 
 def decide_backend(draft: Draft, call_id: CallId, command: BackendCommand) -> None:
@@ -72,21 +72,10 @@ def _accepted(draft: Draft, call: Call, command: BackendAccepted) -> None:
 
 
 def _answer(draft: Draft, call: Call, command: BackendAccepted) -> None:
-    # Nobody may be connected: the grace begins now, and whoever has a socket when it ends clears it.
-    call = draft.change(
-        call,
-        state=State.ACCEPTED,
-        accepted=draft.now,
-        ring_at=None,
-        caller_grace_at=None,
-        call_grace_at=draft.after(draft.terms.call_grace),
-        max_duration_at=draft.after(draft.terms.max_duration),
-    )
+    call = accepted(draft, call, command.device, grace=True)
     draft.accept(command.call_id, call.state)
-    event = Accepted(call_id=call.caller.call_id, receiver_id=call.receiver.shown, timestamp=draft.now)
-    tell_party(draft, call, Role.CALLER, event, counts=True)
+    tell_party(draft, call, Role.CALLER, accepted_event(draft, call), counts=True)
     if command.device is not None:
-        call = name_winner(draft, call, command.device)
         stop_ring(draft, call, code=Code.ANSWERED_ELSEWHERE, but=command.device, counts=False)
 
 
@@ -181,9 +170,9 @@ def _register_accepted(draft: Draft, call_id: CallId, command: BackendAccepted) 
     caller, receiver = command.caller, command.receiver
     if caller is None or receiver is None or caller == receiver:
         return draft.refuse(command.call_id, InvalidPayload, text="callerId and receiverId must name two users")
-    accepted = next((early for early in draft.view.early if _counts(draft, early, caller, receiver, True)), None)
+    won = next((early for early in draft.view.early if _counts(draft, early, caller, receiver, True)), None)
     over = next((early for early in draft.view.early if _counts(draft, early, caller, receiver, False)), None)
-    device = command.device or (accepted.device if accepted else None)
+    device = command.device or (won.device if won else None)
     former = {} if over else {call.id: call for user in (caller, receiver) if (call := draft.view.live.get(user))}
     call = draft.add(
         Call(
@@ -206,8 +195,7 @@ def _register_accepted(draft: Draft, call_id: CallId, command: BackendAccepted) 
     draft.accept(command.call_id, call.state)
     for old in former.values():
         _supersede(draft, old)
-    event = Accepted(call_id=command.call_id, receiver_id=call.receiver.shown, timestamp=draft.now)
-    tell_party(draft, call, Role.CALLER, event, counts=True)
+    tell_party(draft, call, Role.CALLER, accepted_event(draft, call), counts=True)
     return None
 
 

@@ -78,14 +78,13 @@ RINGING_LEGS = frozenset({LegState.OFFERED, LegState.SHOWN})
 class Leg(Struct, frozen=True, gc=False):
     """One device's part in a call.
 
-    `offered`, `accepted` and `ended` say what it was told over a connection that was heard of afterwards;
+    `accepted` and `ended` say what it was told over a connection that was heard of afterwards;
     `missed` says that it did not answer the ping that followed `call:incoming`.
     """
 
     user: UserId
     device: DeviceId
     state: LegState
-    offered: bool = False
     accepted: bool = False
     ended: bool = False
     missed: bool = False

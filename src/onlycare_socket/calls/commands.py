@@ -1,7 +1,7 @@
 """What can happen to a call, named for what happened. A command carries the facts that its decision needs.
 
-A user command says who (`user`, from the token, never from the payload), on which device, by the form of the
-call id that he wrote, and which of his devices have a live socket (`here`).
+A user command says who (`user`, from the token, never from the payload), on which device, and by the form of the call
+id that he wrote; where a rule asks for it, also which of his devices have a live socket (`here`).
 """
 
 from msgspec import Struct
@@ -15,7 +15,6 @@ class UserCommand(Struct, frozen=True, kw_only=True, gc=False):
     user: UserId
     device: DeviceId
     call_id: str
-    here: frozenset[DeviceId] = frozenset()
     shown: str = ""
     """How the backend spells the user."""
 
@@ -26,7 +25,7 @@ class Dial(UserCommand, frozen=True, kw_only=True, gc=False):
     `name` is the caller's, `socket` the one he dialled on; `receiver_shown` is the backend's spelling of the receiver,
     or the caller's when he was never seen. `sent` is the client's own time (ms), `since_connect` the age of the
     connection (ms).
-    `over_budget`: the user has used up his events for this minute.
+    `here`: the caller's devices that have a live socket. `over_budget`: he has used up his events for this minute.
     """
 
     name: str
@@ -39,6 +38,7 @@ class Dial(UserCommand, frozen=True, kw_only=True, gc=False):
     since_connect: int = 0
     over_budget: bool = False
     socket: str = ""
+    here: frozenset[DeviceId] = frozenset()
 
 
 class Accept(UserCommand, frozen=True, kw_only=True, gc=False):
@@ -58,7 +58,9 @@ class Cancel(UserCommand, frozen=True, kw_only=True, gc=False):
 
 
 class HangUp(UserCommand, frozen=True, kw_only=True, gc=False):
-    """`call:end`."""
+    """`call:end`. `here`: the user's devices that have a live socket."""
+
+    here: frozenset[DeviceId] = frozenset()
 
 
 class Show(UserCommand, frozen=True, kw_only=True, gc=False):

@@ -12,7 +12,8 @@ from enum import Enum
 
 from msgspec import UNSET
 
-from onlycare_socket.calls.call import Call, Code, Early, EarlyKind, Form, Leg, LegState, Party, Role, State, replace
+from onlycare_socket.calls.answering import accepted, accepted_event
+from onlycare_socket.calls.call import Call, Code, Early, EarlyKind, Form, Leg, LegState, Party, Role, State
 from onlycare_socket.calls.commands import Dial
 from onlycare_socket.calls.draft import Draft
 from onlycare_socket.calls.effects import Ack, Report, ReportKind, Ring, Tell
@@ -23,7 +24,6 @@ from onlycare_socket.calls.messages import (
     INITIATED,
     OFFLINE,
     USER_BUSY,
-    Accepted,
     Busy,
     Event,
     Rejected,
@@ -97,7 +97,7 @@ def _adopt(draft: Draft, call: Call, command: Dial) -> None:
     )
     _note(draft, call, command, f"already {call.state.value}")
     draft.do(Ack(_reply(command.call_id, call)))
-    event = _accepted(draft, call) if call.live else ended_event(call, Role.CALLER, draft.now)
+    event = accepted_event(draft, call) if call.live else ended_event(call, Role.CALLER, draft.now)
     _tell_asker(draft, call, command, event)
 
 
@@ -185,7 +185,7 @@ def _connect(draft: Draft, call_id: CallId, command: Dial) -> None:
     if mine is not None:
         _give_way(draft, mine, fate, command)
     if early is not None:
-        _tell_asker(draft, call, command, _accepted(draft, call))
+        _tell_asker(draft, call, command, accepted_event(draft, call))
         draft.do(Report(ReportKind.ACCEPTED, call))
     else:
         draft.do(Ring(call))
@@ -243,27 +243,10 @@ def _new_call(draft: Draft, call_id: CallId, command: Dial) -> Call:
 
 
 def _accept_overtaken(draft: Draft, call: Call, early: Early) -> Call:
-    receiver = replace(call.receiver, device=early.device)
-    legs, forms = call.legs, call.forms
-    if early.device is not None:
-        legs = (*legs, Leg(user=receiver.user, device=early.device, state=LegState.ACCEPTED))
-        if early.call_id is not None and early.call_id != receiver.call_id:
-            forms = (Form(receiver.user, early.device, early.call_id),)
-    return draft.change(
-        call,
-        state=State.ACCEPTED,
-        accepted=draft.now,
-        receiver=receiver,
-        legs=legs,
-        forms=forms,
-        ring_at=None,
-        call_grace_at=draft.after(draft.terms.call_grace),
-        max_duration_at=draft.after(draft.terms.max_duration),
-    )
-
-
-def _accepted(draft: Draft, call: Call) -> Accepted:
-    return Accepted(call_id=call.caller.call_id, receiver_id=call.receiver.shown, timestamp=draft.now)
+    call = accepted(draft, call, early.device, grace=True)
+    if early.device is None or early.call_id in (None, call.receiver.call_id):
+        return call
+    return draft.change(call, forms=(Form(call.receiver.user, early.device, early.call_id),))
 
 
 def _tell_asker(draft: Draft, call: Call, command: Dial, event: Event) -> None:

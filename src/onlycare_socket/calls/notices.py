@@ -5,6 +5,7 @@ it dialled, `call:ended` if the end is less than a minute old; nothing of older 
 over a connection that was heard of afterwards.
 """
 
+from onlycare_socket.calls.answering import accepted_event
 from onlycare_socket.calls.call import (
     RINGING_LEGS,
     Call,
@@ -34,7 +35,7 @@ from onlycare_socket.calls.draft import Draft, spell
 from onlycare_socket.calls.effects import Report, ReportKind, Ring, Tell, Wake
 from onlycare_socket.calls.ending import end, end_talk, ended_event, stop_ring, tell_dialler, tell_party
 from onlycare_socket.calls.ids import CallId, DeviceId
-from onlycare_socket.calls.messages import Accepted, UpgradeResponse
+from onlycare_socket.calls.messages import UpgradeResponse
 from onlycare_socket.calls.telling import TERMINAL_EVENTS
 
 
@@ -143,7 +144,7 @@ def _arrived(draft: Draft, call: Call, command: Arrived) -> None:
         )
     if role is Role.CALLER:
         if call.state is State.ACCEPTED and leg is not None and not leg.accepted:
-            event = Accepted(call_id=call.caller.call_id, receiver_id=call.receiver.shown, timestamp=draft.now)
+            event = accepted_event(draft, call)
             draft.do(Tell(user=command.user, call=call.id, events=(event,), device=command.device))
     elif call.state is State.RINGING:
         had_it = leg is not None and leg.state in RINGING_LEGS
@@ -185,9 +186,7 @@ def _unheard(draft: Draft, call: Call, command: Unheard) -> None:
     if leg is None or role is None:
         return
     draft.step(call.id, "unheard", by=call.party(role).shown, device=command.device, detail=command.what)
-    if command.what == "call:incoming":
-        leg = replace(leg, offered=False)
-    elif command.what == "call:accepted":
+    if command.what == "call:accepted":
         leg = replace(leg, accepted=False)
     elif command.what in TERMINAL_EVENTS:
         leg = replace(leg, ended=False)

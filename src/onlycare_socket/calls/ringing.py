@@ -1,7 +1,7 @@
 """The rules of a ringing call."""
 
-from onlycare_socket.calls.answering import confirm, name_winner
-from onlycare_socket.calls.call import Call, Code, Leg, LegState, Role, State, with_leg
+from onlycare_socket.calls.answering import accepted, accepted_event, confirm
+from onlycare_socket.calls.call import Call, Code, Leg, LegState, Role, with_leg
 from onlycare_socket.calls.commands import Cancel, Decline, UserCommand
 from onlycare_socket.calls.draft import Draft
 from onlycare_socket.calls.effects import Report, ReportKind, Tell
@@ -14,23 +14,14 @@ from onlycare_socket.calls.ending import (
     tell_dialling_device,
     tell_party,
 )
-from onlycare_socket.calls.messages import Accepted, Shown
+from onlycare_socket.calls.messages import Shown
 
 
 def answer(draft: Draft, call: Call, role: Role, command: UserCommand) -> None:
     """accepted: the caller is told, the receiver's other devices stop"""
-    call = name_winner(draft, call, command.device)
-    call = draft.change(
-        call,
-        state=State.ACCEPTED,
-        accepted=draft.now,
-        ring_at=None,
-        caller_grace_at=None,
-        max_duration_at=draft.after(draft.terms.max_duration),
-    )
+    call = accepted(draft, call, command.device)
     draft.accept(command.call_id, call.state)
-    event = Accepted(call_id=call.caller.call_id, receiver_id=call.receiver.shown, timestamp=draft.now)
-    tell_party(draft, call, Role.CALLER, event)
+    tell_party(draft, call, Role.CALLER, accepted_event(draft, call))
     stop_ring(draft, call, code=Code.ANSWERED_ELSEWHERE, but=command.device)
     draft.do(Report(ReportKind.ACCEPTED, call))
 
@@ -70,7 +61,7 @@ def show(draft: Draft, call: Call, role: Role, command: UserCommand) -> None:
     if leg is not None and leg.state is LegState.SHOWN:
         return draft.accept(command.call_id, call.state, duplicate=True)
     first = all(each.state is not LegState.SHOWN for each in call.legs)
-    shown = Leg(user=command.user, device=command.device, state=LegState.SHOWN, offered=True)
+    shown = Leg(user=command.user, device=command.device, state=LegState.SHOWN)
     call = draft.change(call, legs=with_leg(call, shown))
     draft.accept(command.call_id, call.state)
     if first:

@@ -4,7 +4,7 @@ from msgspec import UNSET
 
 from onlycare_socket.calls.answering import elsewhere, name_winner
 from onlycare_socket.calls.call import Call, Code, Role, State
-from onlycare_socket.calls.commands import AnswerVideo, UserCommand
+from onlycare_socket.calls.commands import AnswerVideo, HangUp, UserCommand
 from onlycare_socket.calls.draft import Draft
 from onlycare_socket.calls.ending import end_talk, stop_ring, tell_party
 from onlycare_socket.calls.errors import Conflict
@@ -34,7 +34,8 @@ def decline_late(draft: Draft, call: Call, role: Role, command: UserCommand) -> 
 def hang_up(draft: Draft, call: Call, role: Role, command: UserCommand) -> None:
     """ended(completed): the other party and the ender's other devices are told"""
     winner = call.receiver.device
-    if role is Role.RECEIVER and winner not in (None, command.device) and winner in command.here:
+    here = command.here if isinstance(command, HangUp) else frozenset()
+    if role is Role.RECEIVER and winner not in (None, command.device) and winner in here:
         return elsewhere(draft, call, command)
     draft.accept(command.call_id, State.ENDED)
     end_talk(draft, call, Code.COMPLETED, by=role, device=command.device)

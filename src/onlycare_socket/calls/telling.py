@@ -36,7 +36,7 @@ def _knowing(leg: Leg | None, user: UserId, device: DeviceId, what: str) -> Leg 
     if what == "call:incoming":
         leg = leg or Leg(user, device, LegState.OFFERED)
         state = LegState.OFFERED if leg.state is LegState.PUSHED else leg.state
-        return replace(leg, state=state, offered=True, missed=False)
+        return replace(leg, state=state, missed=False)
     if what == "call:accepted":
         return replace(leg, accepted=True) if leg else None
     if what in TERMINAL_EVENTS:
