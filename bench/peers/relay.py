@@ -39,7 +39,6 @@ async def tell(user: str, event: str, payload: Call) -> None:
         await io.emit(event, payload, to=sid)
 
 
-@io.event
 async def connect(sid: str, environ: Call, auth: Call | None) -> None:
     """Takes whoever says who he is."""
     me = str((auth or {}).get("userId") or "")
@@ -51,7 +50,6 @@ async def connect(sid: str, environ: Call, auth: Call | None) -> None:
         await io.emit("user:online", {"userId": me, "timestamp": now()}, skip_sid=sid)
 
 
-@io.event
 async def disconnect(sid: str, reason: str) -> None:
     """Forgets a socket."""
     me = users.pop(sid, "")
@@ -59,7 +57,6 @@ async def disconnect(sid: str, reason: str) -> None:
         del sockets[me]
 
 
-@io.on("call:initiate")
 async def initiate(sid: str, call: Call) -> Call:
     """Rings the receiver. What a handler returns is the ack."""
     me = users[sid]
@@ -68,7 +65,6 @@ async def initiate(sid: str, call: Call) -> Call:
     return {"success": True, "callId": call["callId"]}
 
 
-@io.on("call:accept")
 async def accept(sid: str, call: Call) -> Call:
     """Tells the caller."""
     caller, _ = peers.get(call["callId"], ("", ""))
@@ -77,7 +73,6 @@ async def accept(sid: str, call: Call) -> Call:
     return {"success": True, "callId": call["callId"]}
 
 
-@io.on("call:reject")
 async def reject(sid: str, call: Call) -> Call:
     """Tells the caller."""
     caller, _ = peers.pop(call["callId"], ("", ""))
@@ -86,7 +81,6 @@ async def reject(sid: str, call: Call) -> Call:
     return {"success": True, "callId": call["callId"]}
 
 
-@io.on("call:end")
 async def end(sid: str, call: Call) -> Call:
     """Tells the other party."""
     caller, receiver = peers.pop(call["callId"], ("", ""))
@@ -95,8 +89,20 @@ async def end(sid: str, call: Call) -> Call:
     return {"success": True, "callId": call["callId"]}
 
 
+HANDLERS = {
+    "connect": connect,
+    "disconnect": disconnect,
+    "call:initiate": initiate,
+    "call:accept": accept,
+    "call:reject": reject,
+    "call:end": end,
+}
+
+
 def main() -> None:
     """Serves until it is told to stop."""
+    for event, handler in HANDLERS.items():
+        io.on(event, handler)
     uvicorn.run(
         socketio.ASGIApp(io),
         host=HOST,
