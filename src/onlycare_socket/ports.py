@@ -6,7 +6,7 @@ coroutines: an adapter that has the answer at hand calls back before it returns,
 synchronous from frame to frame.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from typing import Literal, Protocol
 
 from msgspec import Struct
@@ -77,7 +77,7 @@ class Directory(Protocol):
     Local: exact. Cluster: as stale as a lease at the most.
     """
 
-    def devices(self, user: UserId) -> Collection[DeviceId]:
+    def devices(self, user: UserId) -> tuple[DeviceId, ...]:
         """The devices of a user that have a live socket."""
 
     def online(self, user: UserId) -> bool:
@@ -87,7 +87,7 @@ class Directory(Protocol):
         """The backend's spelling of a user's id, if he was seen lately."""
 
 
-class Delivery(Struct, frozen=True, kw_only=True, gc=False):
+class Delivery(Struct, frozen=True, gc=False):
     """Packets for some devices of one user, encoded once; written to the newest live socket of each.
 
     `what` names what a device will have been told (`call:incoming`, `call:accepted`, `call:ended`, or another

@@ -50,59 +50,63 @@ class Phone(Protocol):
         """Closes the transport, so that the client reconnects."""
 
 
-class Saying(Struct, frozen=True, gc=False):
-    """Something that was told on a connection, and how many packets had come from it by then."""
-
-    packets_in: int
-    call: CallId
-    what: str
-
-
 class Connection:
-    """One accepted socket of one device.
+    """One accepted socket of one device, and what was told on it that nothing shows to have arrived.
 
-    `since` is the loop's time of its CONNECT; `bearer` its token, in memory only.
+    `since` is the loop's time of its CONNECT; `bearer` its token, in memory only. `shown` is how the backend spells
+    the user.
     """
 
-    __slots__ = ("bearer", "device", "identity", "number", "rung", "said", "since", "socket")
+    __slots__ = (
+        "_said",
+        "_said_after",
+        "bearer",
+        "device",
+        "identity",
+        "number",
+        "rung",
+        "shown",
+        "since",
+        "socket",
+        "user",
+    )
 
     def __init__(
         self, identity: Identity, device: DeviceId, socket: Phone, since: float, bearer: str | None = None
     ) -> None:
         self.identity = identity
+        self.user = identity.user
+        self.shown = identity.id
         self.device = device
         self.socket = socket
         self.since = since
         self.bearer = bearer
         self.number = 0
         self.rung: tuple[CallId, ...] = ()
-        self.said: list[Saying] | None = None
-
-    @property
-    def user(self) -> UserId:
-        """Whose it is."""
-        return self.identity.user
-
-    @property
-    def shown(self) -> str:
-        """How the backend spells the user."""
-        return self.identity.id
+        self._said: list[tuple[CallId, str]] = _NOTHING
+        self._said_after = -1
 
     def say(self, call: CallId, what: str, packets: tuple[bytes, ...]) -> None:
         """Writes packets, and notes that nothing has been heard since."""
         for packet in packets:
             self.socket.send(packet)
         heard = self.socket.session.packets_in
-        if self.said is None or (self.said and self.said[-1].packets_in != heard):
-            self.said = []
-        self.said.append(Saying(heard, call, what))
-        del self.said[:-UNCONFIRMED]
+        if heard != self._said_after:
+            self._said_after = heard
+            self._said = []
+        self._said.append((call, what))
+        if len(self._said) > UNCONFIRMED:
+            del self._said[0]
 
-    def unheard(self) -> list[Saying]:
-        """Takes out what was told and never followed by a packet from the client."""
-        said, self.said = self.said or [], None
-        heard = self.socket.session.packets_in
-        return [saying for saying in said if saying.packets_in == heard]
+    def unheard(self) -> list[tuple[CallId, str]]:
+        """Takes out what was told of which call and never followed by a packet from the client."""
+        said = self._said if self.socket.session.packets_in == self._said_after else _NOTHING
+        self._said, self._said_after = _NOTHING, -1
+        return said
+
+
+_NOTHING: list[tuple[CallId, str]] = []
+"""Shared by the connections on which nothing was said; never added to."""
 
 
 class _Seen(Struct, gc=False):
@@ -168,7 +172,7 @@ class NodeSockets:
 
     # ------------------------------------------------------------ Directory
 
-    def devices(self, user: UserId) -> Collection[DeviceId]:
+    def devices(self, user: UserId) -> tuple[DeviceId, ...]:
         """The devices of a user that have a live socket."""
         mine = self._users.get(user)
         if mine is None:
@@ -215,33 +219,44 @@ class NodeSockets:
 
     def send(self, delivery: Delivery) -> None:
         """Writes a delivery to the newest live socket of each device; done when it returns."""
+        mine = self._users.get(delivery.user)
+        if mine is None:
+            return
         written: list[Connection] = []
         for device in delivery.devices:
-            connection = self._addressed(delivery, device)
+            connection = _addressed(delivery, mine, device)
             if connection is not None:
                 connection.say(delivery.call, delivery.what, delivery.packets)
                 written.append(connection)
         if written:
             self.delivered(delivery, written)
 
-    def _addressed(self, delivery: Delivery, device: DeviceId) -> Connection | None:
-        """The connection to write to. A call rings once on a connection, and is stopped once, where it rings."""
-        call = delivery.call
-        connections = self.of_device(delivery.user, device)
-        if delivery.socket:
-            connections.sort(key=lambda connection: connection.socket.id != delivery.socket)
-        for connection in connections:
-            rang = call in connection.rung
-            if delivery.what == "call:incoming":
-                if rang:
-                    return None
-                connection.rung = (*connection.rung[1 - RUNG :], call)
-                return connection
-            if rang or delivery.ringing is None or device in delivery.ringing:
-                if rang and delivery.what == "call:ended":
-                    connection.rung = tuple([each for each in connection.rung if each != call])
-                return connection
-        return None
+
+def _addressed(delivery: Delivery, connections: list[Connection], device: DeviceId) -> Connection | None:
+    """The one to write to of a user's sockets. A call rings once on a socket, and is stopped once, where it rings."""
+    call, what = delivery.call, delivery.what
+    for connection in connections if len(connections) == 1 else _in_turn(connections, delivery.socket):
+        if connection.device != device:
+            continue
+        rang = call in connection.rung
+        if what == "call:incoming":
+            if rang:
+                return None
+            connection.rung = (*connection.rung[1 - RUNG :], call)
+            return connection
+        if rang or delivery.ringing is None or device in delivery.ringing:
+            if rang and what == "call:ended":
+                connection.rung = tuple([each for each in connection.rung if each != call])
+            return connection
+    return None
+
+
+def _in_turn(connections: list[Connection], first: str) -> list[Connection]:
+    """Returns sockets as they are to be tried: the one asked for, then the newest first."""
+    newest_first = connections[::-1]
+    if first:
+        newest_first.sort(key=lambda connection: connection.socket.id != first)
+    return newest_first
 
 
 def _nobody_listens(delivery: Delivery, connections: list[Connection]) -> None:

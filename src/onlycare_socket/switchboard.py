@@ -11,6 +11,7 @@ connection and call removes the double.
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import structlog
 from msgspec import UNSET
@@ -87,6 +88,13 @@ class Switchboard:
         self._clock = clock
         self._agora_app_id = agora_app_id
         self.counts: Counter[str] = Counter()
+        self._performers: dict[type[Effect], Callable[[Any], bool]] = {
+            Tell: self._tell,
+            Ring: self._ring,
+            Wake: self._wake,
+            Unpush: self._unpush,
+            Report: self._report,
+        }
         sockets.delivered = self._delivered
 
     # ------------------------------------------------------------ commands
@@ -94,10 +102,9 @@ class Switchboard:
     def command(self, command: UserCommand, answer: Answer) -> None:
         """Takes a command of a user; `answer` is called once, before the events that the command causes."""
         call = canonical_call(command.call_id)
-        users = (command.user, command.receiver) if isinstance(command, Dial) else ()
         self._store.transact(
             call,
-            users,
+            (command.user, command.receiver) if type(command) is Dial else (),
             partial(self._decide, call, command),
             partial(self._decided, command.call_id, answer),
         )
@@ -130,10 +137,11 @@ class Switchboard:
             self.counts["store_unavailable"] += 1
             answer(_refusal(Unavailable, written))
             return False
-        self._count(decision)
+        if decision.steps:
+            self._count(decision)
         emitted = False
         for effect in decision.effects:
-            if isinstance(effect, Ack):
+            if type(effect) is Ack:
                 answer(self._reply(effect))
             elif self._carry_out(effect):
                 emitted = True
@@ -149,7 +157,7 @@ class Switchboard:
             return
         self._count(decision)
         for effect in decision.effects:
-            if not isinstance(effect, Ack):
+            if type(effect) is not Ack:
                 self._carry_out(effect)
 
     def _count(self, decision: Decision) -> None:
@@ -165,27 +173,28 @@ class Switchboard:
         return ack.reply
 
     def _carry_out(self, effect: Effect) -> bool:
-        """Performs one effect. A fault in it takes none of those behind it along: a phone must ring all the same."""
+        """Performs one effect; True if it reached a live socket that counts.
+
+        A fault in it takes none of those behind it along: a phone must ring all the same.
+        """
         try:
-            return self._perform(effect)
+            return self._performers[type(effect)](effect)
         except Exception:
             self.counts["effects_failed"] += 1
             log.exception("effect failed", effect=type(effect).__name__)
             return False
 
-    def _perform(self, effect: Effect) -> bool:
-        """Carries out one effect; True if it reached a live socket that counts."""
-        if isinstance(effect, Tell):
-            return self._tell(effect) and effect.counts
-        if isinstance(effect, Report):
-            self._backend.report(effect)
-        elif isinstance(effect, Unpush):
-            self._push.cancel(effect.call)
-        elif isinstance(effect, Ring):
-            self._ring(effect)
-        elif isinstance(effect, Wake):
-            self.counts["silent_phones"] += 1
-            self._push.wake(effect.call, effect.device)
+    def _report(self, report: Report) -> bool:
+        self._backend.report(report)
+        return False
+
+    def _unpush(self, unpush: Unpush) -> bool:
+        self._push.cancel(unpush.call)
+        return False
+
+    def _wake(self, wake: Wake) -> bool:
+        self.counts["silent_phones"] += 1
+        self._push.wake(wake.call, wake.device)
         return False
 
     def _tell(self, tell: Tell) -> bool:
@@ -199,35 +208,35 @@ class Switchboard:
                 self._say(tell, (device,), tuple([replace(event, call_id=form) for event in tell.events]))
         if same:
             self._say(tell, same, tell.events)
-        return tell.ringing is None or not tell.ringing.isdisjoint(devices)
+        return tell.counts and (tell.ringing is None or not tell.ringing.isdisjoint(devices))
 
     def _say(self, tell: Tell, devices: tuple[DeviceId, ...], events: tuple[Event, ...]) -> None:
         self._bus.send(
             Delivery(
-                user=tell.user,
-                devices=devices,
-                call=tell.call,
-                what=events[-1].name,
-                packets=tuple([event_packet(event.name, event) for event in events]),
-                ringing=tell.ringing,
-                socket=tell.socket,
+                tell.user,
+                devices,
+                tell.call,
+                events[-1].name,
+                tuple([event_packet(event.name, event) for event in events]),
+                tell.ringing,
+                tell.socket,
             )
         )
 
     def _audience(self, tell: Tell) -> tuple[DeviceId, ...]:
-        here = self._directory.devices(tell.user)
-        if tell.device is not None and (tell.device in here or not tell.else_all):
-            here = (tell.device,) if tell.device in here else ()
-        return tuple([device for device in here if device not in tell.but] if tell.but else here)
+        here, device = self._directory.devices(tell.user), tell.device
+        if device is not None and (device in here or not tell.else_all):
+            here = (device,) if device in here else ()
+        return tuple([each for each in here if each not in tell.but]) if tell.but else here
 
-    def _ring(self, ring: Ring) -> None:
+    def _ring(self, ring: Ring) -> bool:
         call = ring.call
         here = self._directory.devices(call.receiver.user)
-        devices = tuple(here) if ring.device is None else (ring.device,)
+        devices = here if ring.device is None else (ring.device,)
         if not devices:
             self.counts["rung_by_push"] += 1
             self._push.wake(call, None)
-            return
+            return False
         event = Incoming(
             call_id=call.written(call.receiver.user, ring.device),
             caller_id=call.caller.shown,
@@ -240,15 +249,9 @@ class Switchboard:
             agora_app_id=self._agora_app_id or UNSET,
             resumed=True if ring.resumed else UNSET,
         )
-        self._bus.send(
-            Delivery(
-                user=call.receiver.user,
-                devices=devices,
-                call=call.id,
-                what=event.name,
-                packets=(event_packet(event.name, event),),
-            )
-        )
+        packet = event_packet(event.name, event)
+        self._bus.send(Delivery(call.receiver.user, devices, call.id, event.name, (packet,)))
+        return False
 
     # ------------------------------------------------------------ what became of a delivery
 
@@ -301,8 +304,8 @@ class Switchboard:
             self._notice(None, (user,), Left(user=user))
 
     def _unheard(self, connection: Connection) -> None:
-        for saying in connection.unheard():
-            self._notice(saying.call, (), Unheard(user=connection.user, device=connection.device, what=saying.what))
+        for call, what in connection.unheard():
+            self._notice(call, (), Unheard(user=connection.user, device=connection.device, what=what))
 
     # ------------------------------------------------------------ deadlines
 

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from onlycare_socket.adapters.timers import Timers
-from onlycare_socket.calls.call import Call, DeadlineKind, Early, EarlyKind, State, Step, replace
+from onlycare_socket.calls.call import Call, DeadlineKind, Early, EarlyKind, Step, replace
 from onlycare_socket.calls.decision import Decide, Decision, Note, View
 from onlycare_socket.calls.ids import CallId, UserId
 from onlycare_socket.clock import Clock
@@ -63,11 +63,14 @@ class MemoryCallStore:
             return
         self._deciding = True
         failure: Exception | None = None
-        self._waiting.append((call, users, decide, done))
+        try:
+            self._transact(call, users, decide, done)
+        except Exception as error:  # noqa: BLE001 - what waits behind it must not wait for the next command
+            failure = error
         while self._waiting:
             try:
                 self._transact(*self._waiting.popleft())
-            except Exception as error:  # noqa: BLE001 - what waits behind it must not wait for the next command
+            except Exception as error:  # noqa: BLE001
                 failure = failure or error
         self._deciding = False
         if failure is not None:
@@ -149,10 +152,10 @@ class MemoryCallStore:
         self._calls[call.id] = call
         if before is None:
             self._register(call)
-        if call.state is not State.ENDED:
+        if call.live:
             if before is None or not call.same_deadlines(before):
                 self._timers.set(call, self._clock.wall(), self._clock.monotonic())
-        elif before is None or before.state is not State.ENDED:
+        elif before is None or before.live:
             self._timers.drop(call.id)
             self._end(call)
 

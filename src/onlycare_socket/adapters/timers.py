@@ -1,8 +1,11 @@
 """The deadlines of live calls, held as monotonic time, so that a jump of the wall clock moves none of them.
 
 Slots of a quarter second: setting, moving and dropping a deadline take the same time however many there are, and
-only live calls take up memory.
+only live calls take up memory. A call whose deadline moves to later (a ring that is answered) stays in its slot and
+is moved when that slot is swept: most calls are over by then.
 """
+
+import math
 
 from onlycare_socket.calls.call import Call, DeadlineKind
 from onlycare_socket.calls.ids import CallId, Millis
@@ -20,7 +23,7 @@ class Timers:
     """Which deadline of which call passes when."""
 
     def __init__(self, monotonic: float) -> None:
-        self._timers: dict[CallId, tuple[_Timer, ...]] = {}
+        self._timers: dict[CallId, list[_Timer]] = {}
         self._slot_of: dict[CallId, int] = {}
         self._slots: dict[int, dict[CallId, None]] = {}
         self._swept = int(monotonic / SLOT)
@@ -30,14 +33,19 @@ class Timers:
 
     def set(self, call: Call, wall: Millis, monotonic: float) -> None:
         """Takes the deadlines of a call as it is now. One that did not move keeps its monotonic time."""
-        before = self._timers.get(call.id)
-        held = {(kind, at): due for kind, at, due in before} if before else {}
-        timers = tuple(
-            [(kind, at, held.get((kind, at), monotonic + (at - wall) / 1000)) for kind, at in call.deadlines()]
-        )
+        before = self._timers.get(call.id, ())
+        timers: list[_Timer] = []
+        first = math.inf
+        for kind, at in call.deadlines():
+            due = monotonic + (at - wall) / 1000
+            for held, was_at, was_due in before:
+                if held is kind and was_at == at:
+                    due = was_due
+            timers.append((kind, at, due))
+            first = min(first, due)
         if timers:
             self._timers[call.id] = timers
-            self._place(call.id, min(due for _, _, due in timers))
+            self._place(call.id, first)
         else:
             self.drop(call.id)
 
@@ -54,9 +62,11 @@ class Timers:
             slot = self._slots.get(self._swept)
             while slot and len(found) < limit:
                 call = next(iter(slot))
-                found += [(call, kind) for kind, _, due in self._timers[call] if due <= monotonic]
+                passed = [kind for kind, _, due in self._timers[call] if due <= monotonic]
                 later = [due for _, _, due in self._timers[call] if due > monotonic]
-                self._place(call, min([monotonic + AGAIN, *later]))
+                found += [(call, kind) for kind in passed]
+                self._leave_slot(call)
+                self._place(call, min([monotonic + AGAIN, *later] if passed else later))
                 slot = self._slots.get(self._swept)
             if slot:
                 break
@@ -64,9 +74,10 @@ class Timers:
         return found
 
     def _place(self, call: CallId, due: float) -> None:
+        """Puts a call where it is looked at in time; one that would be looked at earlier stays there."""
         # The slot after the one in which it passes: everything in a swept slot has passed.
-        slot = max(int(due / SLOT) + 1, self._swept + 1)
-        if self._slot_of.get(call) != slot:
+        slot = max(int(due / SLOT), self._swept) + 1
+        if self._slot_of.get(call, slot + 1) > slot:
             self._leave_slot(call)
             self._slot_of[call] = slot
             self._slots.setdefault(slot, {})[call] = None

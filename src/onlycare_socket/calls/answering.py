@@ -36,14 +36,14 @@ def accepted_event(draft: Draft, call: Call) -> Accepted:
 def name_winner(draft: Draft, call: Call, device: DeviceId) -> Call:
     """Gives the call to a device of the receiver."""
     mine = Leg(user=call.receiver.user, device=device, state=LegState.ACCEPTED)
-    return draft.change(call, receiver=replace(call.receiver, device=device), legs=with_leg(call, mine))
+    return draft.change(call, receiver=replace(call.receiver, device=device), legs=with_leg(call.legs, mine))
 
 
 def elsewhere(draft: Draft, call: Call, command: UserCommand) -> None:
     """Refuses one device because another has the call, and stops its ring."""
     leg = call.leg(command.user, command.device)
     if leg is not None and leg.state is not LegState.STOPPED:
-        call = draft.change(call, legs=with_leg(call, replace(leg, state=LegState.STOPPED)))
+        call = draft.change(call, legs=with_leg(call.legs, replace(leg, state=LegState.STOPPED)))
     draft.refuse(command.call_id, AnsweredElsewhere, call)
     draft.do(
         Tell(

@@ -6,7 +6,6 @@ the calls. Deadlines are data in the call, so whoever holds the store can fire t
 one device plays: what it was offered, what it did, and what it has been told.
 """
 
-from collections.abc import Iterator
 from enum import StrEnum
 
 from msgspec import Struct
@@ -144,7 +143,7 @@ class Call(Struct, frozen=True, kw_only=True, gc=False):
     @property
     def live(self) -> bool:
         """Whether it keeps its parties busy."""
-        return self.state is not State.ENDED
+        return self.ended is None
 
     @property
     def duration(self) -> int | None:
@@ -191,23 +190,17 @@ class Call(Struct, frozen=True, kw_only=True, gc=False):
             and self.upgrade_at == other.upgrade_at
         )
 
-    def deadlines(self) -> Iterator[tuple[DeadlineKind, Millis]]:
-        """Yields the timers that run."""
-        if self.ring_at is not None:
-            yield DeadlineKind.RING, self.ring_at
-        if self.caller_grace_at is not None:
-            yield DeadlineKind.CALLER_GRACE, self.caller_grace_at
-        if self.call_grace_at is not None:
-            yield DeadlineKind.CALL_GRACE, self.call_grace_at
-        if self.max_duration_at is not None:
-            yield DeadlineKind.MAX_DURATION, self.max_duration_at
-        if self.upgrade_at is not None:
-            yield DeadlineKind.UPGRADE, self.upgrade_at
+    def deadlines(self) -> list[tuple[DeadlineKind, Millis]]:
+        """Returns the timers that run."""
+        times = (self.ring_at, self.caller_grace_at, self.call_grace_at, self.max_duration_at, self.upgrade_at)
+        return [(kind, at) for kind, at in zip(_KINDS, times, strict=True) if at is not None]
 
 
-def with_leg(call: Call, leg: Leg) -> tuple[Leg, ...]:
+_KINDS = tuple(DeadlineKind)
+
+
+def with_leg(legs: tuple[Leg, ...], leg: Leg) -> tuple[Leg, ...]:
     """Returns the legs of a call with one put in place of, or behind, the others."""
-    legs = call.legs
     for index, old in enumerate(legs):
         if old.device == leg.device and old.user == leg.user:
             return (*legs[:index], leg, *legs[index + 1 :])

@@ -190,7 +190,7 @@ def knows(draft: Draft, call: Call, role: Role, device: DeviceId) -> Call:
     if leg is None or leg.ended:
         return call
     state = LegState.STOPPED if leg.state in RINGING_LEGS else leg.state
-    return draft.change(call, legs=with_leg(call, replace(leg, state=state, ended=True)))
+    return draft.change(call, legs=with_leg(call.legs, replace(leg, state=state, ended=True)))
 
 
 def _side(role: Role) -> Literal["caller", "receiver"]:

@@ -5,6 +5,7 @@ Everything inside the server uses the canonical form; what is shown to a party i
 """
 
 import re
+from functools import lru_cache
 from typing import NewType
 
 UserId = NewType("UserId", str)
@@ -26,7 +27,7 @@ _DATED_CALL = re.compile(r"CALL_([0-9]{10})[0-9]{4}", re.ASCII)
 
 def canonical_user(text: str) -> UserId:
     """Returns the one name of a user: the bare number of `USR_5` and `USR_USR_5`, else the text as it is."""
-    match = _NUMBERED_USER.fullmatch(text)
+    match = _NUMBERED_USER.fullmatch(text) if text.startswith("USR_") else None
     return UserId(match[1] if match else text)
 
 
@@ -35,6 +36,7 @@ def is_user(text: str) -> bool:
     return 0 < len(text) <= MAX_ID and text.isprintable()
 
 
+@lru_cache(maxsize=4096)  # an id comes again with every command on its call
 def canonical_call(text: str) -> CallId:
     """Returns the one name of a call: without its `CALL_` prefix.
 

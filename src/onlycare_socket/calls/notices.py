@@ -190,7 +190,7 @@ def _unheard(draft: Draft, call: Call, command: Unheard) -> None:
         leg = replace(leg, accepted=False)
     elif command.what in TERMINAL_EVENTS:
         leg = replace(leg, ended=False)
-    draft.change(call, legs=with_leg(call, leg))
+    draft.change(call, legs=with_leg(call.legs, leg))
 
 
 def _missed(draft: Draft, call: Call, command: Missed) -> None:
@@ -198,5 +198,5 @@ def _missed(draft: Draft, call: Call, command: Missed) -> None:
     if leg is None or call.state is not State.RINGING or leg.state not in RINGING_LEGS:
         return
     draft.step(call.id, "silent", by=call.receiver.shown, device=command.device)
-    call = draft.change(call, legs=with_leg(call, replace(leg, missed=True)))
+    call = draft.change(call, legs=with_leg(call.legs, replace(leg, missed=True)))
     draft.do(Wake(call, command.device))

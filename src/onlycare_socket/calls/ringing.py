@@ -30,7 +30,7 @@ def decline(draft: Draft, call: Call, role: Role, command: UserCommand) -> None:
     """ended(declined): the caller is told, the receiver's other devices stop"""
     reason = command.reason if isinstance(command, Decline) else ""
     mine = Leg(user=command.user, device=command.device, state=LegState.DECLINED, ended=True)
-    call = draft.change(call, legs=with_leg(call, mine))
+    call = draft.change(call, legs=with_leg(call.legs, mine))
     call = end(draft, call, Code.DECLINED, reason=reason, by=call.receiver.shown)
     draft.accept(command.call_id, call.state)
     confirm(draft, call, command)
@@ -62,7 +62,7 @@ def show(draft: Draft, call: Call, role: Role, command: UserCommand) -> None:
         return draft.accept(command.call_id, call.state, duplicate=True)
     first = all(each.state is not LegState.SHOWN for each in call.legs)
     shown = Leg(user=command.user, device=command.device, state=LegState.SHOWN)
-    call = draft.change(call, legs=with_leg(call, shown))
+    call = draft.change(call, legs=with_leg(call.legs, shown))
     draft.accept(command.call_id, call.state)
     if first:
         tell_dialling_device(draft, call, Shown(call_id=call.caller.call_id, timestamp=draft.now))

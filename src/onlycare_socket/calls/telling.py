@@ -25,20 +25,22 @@ class Told(Struct, frozen=True, gc=False):
         for device in self.devices:
             leg = _knowing(call.leg(self.user, device), self.user, device, self.what)
             if leg is not None:
-                call = replace(call, legs=with_leg(call, leg))
-        if call.legs is not legs:
-            call = replace(call, version=call.version + 1)
-        return call, Step(now, "told", detail=self.what, told=self.devices, to=call.party(role).shown)
+                legs = with_leg(legs, leg)
+        step = Step(now, "told", detail=self.what, told=self.devices, to=call.party(role).shown)
+        if legs is not call.legs:
+            call = replace(call, version=call.version + 1, legs=legs)
+        return call, step
 
 
 def _knowing(leg: Leg | None, user: UserId, device: DeviceId, what: str) -> Leg | None:
     """Returns the leg of a device that has heard an event; None when that makes no difference to it."""
     if what == "call:incoming":
-        leg = leg or Leg(user, device, LegState.OFFERED)
+        if leg is None:
+            return Leg(user, device, LegState.OFFERED)
         state = LegState.OFFERED if leg.state is LegState.PUSHED else leg.state
         return replace(leg, state=state, missed=False)
     if what == "call:accepted":
         return replace(leg, accepted=True) if leg else None
     if what in TERMINAL_EVENTS:
-        return replace(leg or Leg(user, device, LegState.STOPPED), ended=True)
+        return replace(leg, ended=True) if leg else Leg(user, device, LegState.STOPPED, ended=True)
     return None
