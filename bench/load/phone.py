@@ -1,0 +1,200 @@
+"""One user's phone: a WebSocket with one Socket.IO socket in the main namespace, on a non-blocking socket."""
+
+import os
+import socket
+from collections.abc import Callable
+from typing import Final
+
+from bench.load.frames import CLOSE, PING, PONG, TEXT, frame, split
+from bench.load.loop import WRITE, Loop
+from bench.load.packets import ENGINE_PONG, UPGRADE, connect, pass_over, shown
+from bench.load.reports import Unexpected
+
+CHUNK: Final = 16_384
+"""Bytes read at once; what a phone is sent in a pass is far less."""
+USERS_PER_ADDRESS: Final = 25_000
+"""Connections from one source address: Linux gives 28,232 ports for outgoing ones."""
+IP_BIND_ADDRESS_NO_PORT: Final = 24
+"""Of linux/in.h: bind() chooses the address only, the port comes with connect() and may serve several targets."""
+
+
+class Server:
+    """Where phones connect to."""
+
+    def __init__(self, port: int, token_form: str = "dev") -> None:
+        self.address = ("127.0.0.1", port)
+        self.token_form = token_form
+        self.upgrade = UPGRADE.format(port=port).encode()
+
+
+class Phone:
+    """A user who connects, answers heartbeats, and lets the other events pass. What else one does is a subclass."""
+
+    __slots__ = (
+        "_auth",
+        "_connected",
+        "_corked",
+        "_hear",
+        "_number",
+        "_rest",
+        "_send",
+        "_socket",
+        "loop",
+        "server",
+        "user",
+    )
+
+    def __init__(self, loop: Loop, server: Server, number: int) -> None:
+        self.loop, self.server = loop, server
+        self.user = f"USR_{number}"
+        self._number = number
+        self._auth = connect(self.user, server.token_form)
+        self._socket: socket.socket | None = None
+
+    # What a subclass says about it.
+
+    def hear(self, packet: bytes) -> None:
+        """Takes an event or an ack."""
+        pass_over(packet, "nothing")
+
+    def lost(self, why: str) -> None:
+        """The connection is gone, though nobody here closed it."""
+        raise Unexpected(f"{self.user} lost the connection: {why}")
+
+    # Connecting, step by step as a Socket.IO client does it.
+
+    def open(self, connected: Callable[[], None]) -> None:
+        """Begins to connect; calls `connected` when the server has taken the CONNECT."""
+        self._connected = connected
+        self._hear = self._greeted
+        self._rest = b""
+        self._corked: list[bytes] | None = None
+        self._socket = opened = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if (beyond := self._number // USERS_PER_ADDRESS) > 0:
+            opened.setsockopt(socket.IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)
+            opened.bind((f"127.0.0.{1 + beyond}", 0))
+        self._send = opened.send
+        opened.connect_ex(self.server.address)
+        self.loop.watch(opened.fileno(), self._upgraded)
+        self._reached()
+
+    def _reached(self) -> None:
+        """Asks for the WebSocket. On loopback the connection is there at once, or refused at once, nearly always."""
+        assert self._socket is not None
+        try:
+            self._send(self.server.upgrade)
+        except BlockingIOError:
+            self.loop.change(self._socket.fileno(), self._reached, WRITE)
+        except ConnectionError as failure:
+            self._drop(reason(failure))
+        else:
+            self.loop.change(self._socket.fileno(), self._upgraded)
+
+    def _upgraded(self) -> None:
+        """Reads the answer to the upgrade, behind which the first packets may stand already."""
+        data = self._rest + self._received()
+        if self._socket is None:
+            return
+        answer, end, rest = data.partition(b"\r\n\r\n")
+        if not end:
+            self._rest = data
+            return
+        if not answer.startswith(b"HTTP/1.1 101"):
+            raise Unexpected(f"the server refused the WebSocket: {shown(answer.splitlines()[0])}")
+        self._rest = rest
+        self.loop.change(self._socket.fileno(), self.read)
+        if rest:
+            self._take(b"")
+
+    def _greeted(self, packet: bytes) -> None:
+        if packet.startswith(b"0{"):
+            self.send(self._auth)
+        elif packet.startswith(b"40"):
+            self._hear = self.hear
+            self._connected()
+        elif packet.startswith(b"44"):
+            raise Unexpected(f"the server refused {self.user}: {shown(packet)}")
+        else:
+            pass_over(packet, "the answer to CONNECT")
+
+    # Connected.
+
+    def send(self, framed: bytes) -> None:
+        """Sends a frame: at once, or together with others, if several packets are being taken in one go."""
+        if self._corked is not None:
+            self._corked.append(framed)
+            return
+        try:
+            sent = self._send(framed)
+        except BlockingIOError:
+            sent = 0
+        except ConnectionError:
+            return  # The loop reads the end of the connection next, and says so.
+        if sent != len(framed):
+            # Only a call's few hundred bytes are under way on a connection; its buffers hold a hundred times that.
+            raise Unexpected("the server does not read any more")
+
+    def read(self) -> None:
+        """Takes what has come. The loop calls it."""
+        data = self._received()
+        # One short text frame and nothing else, as nearly always.
+        if not self._rest and len(data) > 3 and data[1] == len(data) - 2 and data[0] == TEXT:
+            self._hear(data[2:])
+        elif data:
+            self._take(data)
+
+    def _take(self, data: bytes) -> None:
+        frames, self._rest = split(self._rest + data)
+        self._corked = []
+        for first, payload in frames:
+            if first == TEXT and len(payload) > 1:
+                self._hear(payload)
+            else:
+                self._control(first, payload)
+            if self._socket is None:
+                return
+        corked, self._corked = self._corked, None
+        if corked:
+            self.send(b"".join(corked))
+
+    def _control(self, first: int, payload: bytes) -> None:
+        """Keeps the connection alive, or sees that it ends."""
+        if first == TEXT and payload == b"2":
+            self.send(ENGINE_PONG)
+        elif first == PING:
+            self.send(frame(payload, PONG))
+        elif first == CLOSE or (first == TEXT and payload == b"1"):
+            self._drop("the server closed it")
+        elif first != PONG and not (first == TEXT and payload == b"6"):
+            raise Unexpected(f"the server sent a frame that begins with {first:#04x}: {shown(payload)}")
+
+    def _received(self) -> bytes:
+        """Returns what was received; nothing when the connection is gone, or when there was nothing after all."""
+        assert self._socket is not None
+        try:
+            data = self._socket.recv(CHUNK)
+        except BlockingIOError:
+            return b""
+        except ConnectionError as failure:
+            self._drop(reason(failure))
+            return b""
+        if not data:
+            self._drop("the server closed it")
+        return data
+
+    def _drop(self, why: str) -> None:
+        self.close()
+        self.lost(why)
+
+    def close(self) -> None:
+        """Closes the connection, if there is one."""
+        if self._socket is not None:
+            self.loop.forget(self._socket.fileno())
+            self._socket.close()
+            self._socket = None
+
+
+def reason(failure: OSError) -> str:
+    """Returns why the system says that a connection failed."""
+    return os.strerror(failure.errno) if failure.errno else str(failure)
