@@ -1,0 +1,130 @@
+"""The command line of the benchmark."""
+
+import signal
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Final, NoReturn
+
+import typer
+from rich.console import Console
+
+from bench import charts, machine, processes, results, running, table
+from bench.machine import ROOT
+from bench.results import Outcome, Report
+from bench.scenarios import SCENARIOS
+from bench.servers import contestants
+
+RESULTS: Final = ROOT / "bench" / "results"
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="Measures this server beside what one would use instead. docs/performance.md says how to read the figures.",
+)
+
+
+@app.command()
+def run(
+    quick: Annotated[
+        bool, typer.Option("--quick", help="A thinner version of every scenario, one round each.")
+    ] = False,
+    scenario: Annotated[
+        str, typer.Option(metavar="A,B", help=f"Only these scenarios: {', '.join(SCENARIOS)}.")
+    ] = ",".join(SCENARIOS),
+    rounds: Annotated[int, typer.Option(min=0, help="Rounds of every scenario; 0 takes the scenario's own.")] = 0,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the JSON and the pictures go.")] = RESULTS,
+    python: Annotated[
+        str, typer.Option(metavar="PATH", help="The Python of the Python servers and of the load; else this one.")
+    ] = sys.executable,
+) -> None:
+    """Measure, print the tables, and write JSON and one picture for each scenario."""
+    console = _console()
+    plans = [running.plan(SCENARIOS[name], quick=quick, rounds=rounds or None) for name in _names(scenario)]
+    begun = datetime.now(UTC)
+    cores = processes.available()
+    report = Report(
+        taken=begun.isoformat(timespec="seconds"),
+        quick=quick,
+        machine=machine.describe(python, sorted(cores.server) if cores.pinned else []),
+        scenarios=[],
+    )
+    name = "all" if len(plans) == len(SCENARIOS) else "-".join(one.scenario.name for one in plans)
+    stem = f"{begun:%Y-%m-%d-%H%M%S}-{'quick-' if quick else ''}"
+    path = out / f"{stem}{name}.json"
+    _introduce(report, sum(one.seconds for one in plans), console)
+
+    def finished(outcome: Outcome) -> None:
+        report.scenarios.append(outcome)
+        table.on_terminal(table.scenario_grid(SCENARIOS[outcome.name], outcome), console)
+        report.write(path)  # after each, so that a run that is stopped has left what it found
+
+    signal.signal(signal.SIGTERM, _ended)
+    try:
+        running.carry_out(plans, contestants(python), python=python, cores=cores, console=console, finished=finished)
+    except KeyboardInterrupt:
+        console.print(
+            "Stopped; nothing runs any more." + (f" What was found is in {path}." if report.scenarios else "")
+        )
+        raise typer.Exit(130) from None
+    table.on_terminal(table.budget_grid(report), console)
+    console.print(f"Wrote {path}", highlight=False, soft_wrap=True)
+    for picture in _draw(report, out, stem):
+        console.print(f"Wrote {picture}", highlight=False, soft_wrap=True)
+
+
+def _console() -> Console:
+    """Returns the terminal; a file is as wide as the tables like."""
+    console = Console()
+    return console if console.is_terminal else Console(width=150)
+
+
+def _names(listed: str) -> list[str]:
+    asked = [name.strip() for name in listed.split(",") if name.strip()]
+    for name in asked:
+        if name not in SCENARIOS:
+            raise typer.BadParameter(f"no scenario is called {name!r}; there are {', '.join(SCENARIOS)}")
+    return [name for name in SCENARIOS if name in asked]
+
+
+def _introduce(report: Report, seconds: float, console: Console) -> None:
+    found = report.machine
+    about = f"{seconds:.0f} seconds" if seconds < 120 else f"{seconds / 60:.0f} minutes"
+    console.print(f"This takes about {about}. Ctrl-C ends it and everything it started.", highlight=False)
+    console.print(f"{table.machine_line(found)}", highlight=False)
+    for warning in found.warnings():
+        console.print(f"Warning: {warning}.", style="yellow", highlight=False)
+    console.print()
+
+
+def _ended(number: int, _frame: object) -> NoReturn:
+    """SIGTERM is to end as cleanly as Ctrl-C does."""
+    raise KeyboardInterrupt
+
+
+def _draw(report: Report, folder: Path, prefix: str = "") -> list[Path]:
+    """Writes the pictures and returns their paths."""
+    under = f"{table.machine_line(report.machine)}, {report.taken[:10]}{', a quick run' if report.quick else ''}"
+    drawn = [
+        charts.draw(SCENARIOS[outcome.name], outcome, folder / f"{prefix}{outcome.name}.png", under)
+        for outcome in report.scenarios
+    ]
+    return [path for path in drawn if path]
+
+
+@app.command()
+def report(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The JSON of a run.")],
+) -> None:
+    """Print the tables of an earlier run."""
+    console = _console()
+    found = results.read(file)
+    for outcome in found.scenarios:
+        table.on_terminal(table.scenario_grid(SCENARIOS[outcome.name], outcome), console)
+    table.on_terminal(table.budget_grid(found), console)
+
+
+if __name__ == "__main__":
+    app(prog_name="python -m bench")

@@ -1,0 +1,10 @@
+"""Every scenario of the benchmark, one file each, in the order in which they run."""
+
+from typing import Final
+
+from bench.scenario import Scenario
+from bench.scenarios import cycles, growth, idle, presence, rejects, restart, storm
+
+SCENARIOS: Final[dict[str, Scenario]] = {
+    module.SCENARIO.name: module.SCENARIO for module in (cycles, rejects, idle, storm, restart, presence, growth)
+}

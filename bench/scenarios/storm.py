@@ -1,0 +1,44 @@
+"""A connect storm: users connect as fast as they can, and a backend that takes 20 ms verifies each."""
+
+from typing import Final
+
+from bench.results import Figures
+from bench.scenario import WITH_RULES, Figure, Scenario, Size, figures_of
+from bench.servers import Contestant
+from bench.stage import Stage
+
+
+def size(users: int, contestants: tuple[str, ...] = WITH_RULES) -> Size:
+    """Returns so many users, none of whom the server has seen before."""
+
+    def measure(stage: Stage, contestant: Contestant, settings: dict[str, str]) -> Figures:
+        with stage.backend() as url, stage.server(contestant, {**settings, "LARAVEL_API_URL": url}) as server:
+            result = stage.load(server, "storm", "--users", users, "--token-form", "laravel")
+            return figures_of(result, per_cpu_second="connects")
+
+    return Size(
+        name=f"{users:,} users",
+        contestants=contestants,
+        seconds=4 + users / 700,
+        settings={"PRESENCE_SCOPE": "watched"},
+        measure=measure,
+    )
+
+
+SCENARIO: Final = Scenario(
+    name="storm",
+    title="Connect storm: every token is verified by a backend that takes 20 ms",
+    figures=(
+        Figure(key="per_cpu_second", label="connects per CPU second"),
+        Figure(key="per_second", label="connects/s"),
+        Figure(key="p50_ms", label="p50 ms", digits=1),
+        Figure(key="p99_ms", label="p99 ms", digits=1),
+        Figure(key="server_share", label="server CPU", percent=True),
+        Figure(key="load_share", label="load CPU", percent=True),
+    ),
+    compared="per_cpu_second",
+    panels=("per_cpu_second", "per_second"),
+    rounds=5,
+    sizes=(size(5_000),),
+    quick=(size(300),),
+)

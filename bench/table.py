@@ -1,0 +1,165 @@
+"""The tables of a run: as cells, which the terminal (rich) and docs/performance.md (markdown) both show."""
+
+from collections.abc import Iterable, Sequence
+from math import floor, log10
+from typing import Final, NamedTuple
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from bench.budgets import Standing, standings
+from bench.machine import Machine
+from bench.results import LOAD_IS_THE_BOUND, Case, Outcome, Report, Row, Spread, ratio, spread
+from bench.scenario import Figure, Scenario
+
+BESIDE: Final = {"node-relay": "x relay", "node-rules": "x rules"}
+"""The Node servers that ratios are taken to, and the heads of their columns."""
+_NOTHING: Final = "-"
+_WIDEST: Final = 24
+"""Letters of a first column that may not fold."""
+_COLOURS: Final = {"aim met": "green", "must met": "yellow", "missed": "bold red", "not measured": "dim"}
+
+
+class Grid(NamedTuple):
+    """A table before it has a look."""
+
+    title: str
+    head: list[str]
+    lines: list[list[str]]
+    words: int
+    """How many columns, from the left, are words."""
+    notes: list[str] = []  # noqa: RUF012  # never changed
+
+
+def scenario_grid(scenario: Scenario, found: Outcome) -> Grid:
+    """Returns medians with their ranges, and the ratio of the compared figure to both Node servers."""
+    beside = {name: head for name, head in BESIDE.items() if any(case.row(name) for case in found.cases)}
+    head = ["", "server", *(figure.label for figure in scenario.figures), *beside.values()]
+    lines = [
+        [case.name if row is case.rows[0] else "", *_line(scenario, case, row, beside)]
+        for case in found.cases
+        for row in case.rows
+    ]
+    of = next(figure.label for figure in scenario.figures if figure.key == scenario.compared)
+    explained = [f"x: times the {of} of the Node server in the same round, median and range."] if beside else []
+    return Grid(scenario.title, head, lines, 2, [*explained, *bounds(found), *failures(found)])
+
+
+def _line(scenario: Scenario, case: Case, row: Row, beside: Iterable[str]) -> list[str]:
+    figures = [shown(spread(row.by_round(figure.key).values()), figure) for figure in scenario.figures]
+    ratios = [
+        _NOTHING if row.contestant == other else times(ratio(row, case.row(other), scenario.compared))
+        for other in beside
+    ]
+    if not any(run.figures for run in row.runs):
+        figures[0] = "failed"
+    return [row.contestant, *figures, *ratios]
+
+
+def bounds(found: Outcome) -> list[str]:
+    """Returns whether the load, and not a server, may have been what was measured."""
+    shares = [
+        (share, f"{row.contestant}, {case.name}")
+        for case in found.cases
+        for row in case.rows
+        for share in row.by_round("load_share").values()
+    ]
+    if not shares:
+        return []
+    over = list(dict.fromkeys(where for share, where in shares if share > LOAD_IS_THE_BOUND))
+    if over:
+        return [
+            f"THE LOAD WAS THE BOUND, not the server (over {LOAD_IS_THE_BOUND:.0%} of its core): {'; '.join(over)}."
+        ]
+    return [f"The load was never the bound: it took at most {max(shares)[0]:.0%} of its core."]
+
+
+def failures(found: Outcome) -> list[str]:
+    """Returns a line for every reason why a contestant failed."""
+    return [
+        f"{row.contestant}, {case.name}: {row.count(reason)} of {len(row.runs)} failed: {reason}"
+        for case in found.cases
+        for row in case.rows
+        for reason in row.failures()
+    ]
+
+
+def budget_grid(report: Report) -> Grid:
+    """Returns every budget that was measured, with how it stands; the others are counted under it."""
+    title = "Budgets" + (" (of a quick run: too short to judge by)" if report.quick else "")
+    every = standings(report)
+    lines = [_budget(standing) for standing in every if standing.measured]
+    unmeasured = [standing.budget.says for standing in every if not standing.measured]
+    notes = [f"Not measured in this run: {'; '.join(unmeasured)}."] if unmeasured else []
+    return Grid(title, ["", "must", "aim", "measured", "range", "verdict"], lines, 1, notes)
+
+
+def _budget(standing: Standing) -> list[str]:
+    budget, measured = standing.budget, standing.measured
+    figures = [_NOTHING, _NOTHING]
+    if measured is not None:
+        figures = [f"{number(measured.median)} {budget.unit}", f"{number(measured.low)} to {number(measured.high)}"]
+    return [budget.says, budget.bound(budget.must), budget.bound(budget.aim), *figures, standing.verdict]
+
+
+def shown(values: Spread | None, figure: Figure) -> str:
+    """Returns a median with its range, such as 7,480 above 7,100-7,900."""
+    if values is None:
+        return _NOTHING
+
+    def one(value: float) -> str:
+        return f"{value:.{figure.digits}%}" if figure.percent else f"{value:,.{figure.digits}f}"
+
+    return one(values.median) + (f"\n{one(values.low)}-{one(values.high)}" if values.rounds > 1 else "")
+
+
+def times(values: Spread | None) -> str:
+    """Returns a ratio with its range, such as 1.52 above 1.44-1.61."""
+    if values is None:
+        return _NOTHING
+    return f"{values.median:.2f}" + (f"\n{values.low:.2f}-{values.high:.2f}" if values.rounds > 1 else "")
+
+
+def number(value: float) -> str:
+    """Returns a number with three figures that count."""
+    if value == 0 or value != value or abs(value) == float("inf"):
+        return f"{value:g}"
+    return f"{value:,.{max(0, 2 - floor(log10(abs(value))))}f}"
+
+
+def machine_line(machine: Machine) -> str:
+    """Returns machine and versions in a line."""
+    python, node = machine.python, f"Node {machine.node}, socket.io {machine.socket_io}" if machine.node else "no Node"
+    built = "with PGO" if python.profile_guided else "without PGO"
+    return f"{machine.cpu}, {machine.cores} cores, Linux {machine.kernel}, {python.version} {built}, {node}"
+
+
+def on_terminal(grid: Grid, console: Console) -> None:
+    """Prints a table with its notes under it."""
+    table = Table(title=grid.title, title_justify="left", box=box.SIMPLE_HEAD, title_style="bold")
+    for at, head in enumerate(grid.head):
+        widest = max((len(part) for line in grid.lines for part in line[at].split("\n")), default=0)
+        # Heads may fold, figures may not; sentences may.
+        folds = at == 0 and widest > _WIDEST
+        table.add_column(head, justify="left" if at < grid.words else "right", min_width=None if folds else widest)
+    for line in grid.lines:
+        table.add_row(*(Text(cell, style=_COLOURS.get(cell, "")) for cell in line))
+    console.print(table)
+    for note in grid.notes:
+        console.print(note, style="bold red" if note.startswith("THE LOAD") else "dim", highlight=False)
+    console.print()
+
+
+def as_markdown(grid: Grid) -> str:
+    """Returns the table as docs/performance.md has it."""
+    ruler = ["---" if at < grid.words else "---:" for at in range(len(grid.head))]
+    rows: Sequence[Sequence[str]] = [grid.head, ruler, *([_one_line(cell) for cell in line] for line in grid.lines)]
+    table = "\n".join("| " + " | ".join(row) + " |" for row in rows)
+    return "\n\n".join([table, *grid.notes])
+
+
+def _one_line(cell: str) -> str:
+    figure, _, range_ = cell.partition("\n")
+    return f"{figure} ({range_})" if range_ else figure
