@@ -1,0 +1,36 @@
+// A Node server with the same rules as ours, as a good team would write it: typed checks, roles, busy and glare,
+// several devices, deadlines, budgets, timelines, remembered commands, tokens verified at the backend. It holds its
+// calls in memory and has no resume, no push, no HTTP words of the backend. Settings: rules/settings.js.
+"use strict";
+const { createServer } = require("node:http");
+const { Server } = require("socket.io");
+
+const { EventBudget } = require("./rules/budget");
+const { Entrance } = require("./rules/entrance");
+const { Events } = require("./rules/events");
+const { pages } = require("./rules/monitoring");
+const settings = require("./rules/settings");
+const { Switchboard } = require("./rules/switchboard");
+const { verifierOf } = require("./rules/verifier");
+
+const io = new Server({
+  transports: ["websocket", "polling"],
+  perMessageDeflate: false,
+  httpCompression: false,
+  serveClient: false,
+  maxHttpBufferSize: 65_536,
+  connectTimeout: 10_000,
+});
+const board = new Switchboard(settings);
+const events = new Events(board, new EventBudget(settings.ratePerMinute));
+const entrance = new Entrance(io, board, events, verifierOf(settings.laravel), settings);
+
+entrance.open();
+setInterval(() => {
+  board.sweep();
+  entrance.leaving.sweep(performance.now());
+}, settings.sweepEvery);
+
+const http = createServer(pages({ board, events, entrance }));
+io.attach(http);
+http.listen(settings.port, settings.host);
