@@ -16,8 +16,12 @@ from typing import Any
 from bench.load.crowd import CONCURRENCY
 from bench.load.cycles import Cycles
 from bench.load.files import room_for
+from bench.load.idle import idle
 from bench.load.phone import Server
+from bench.load.presence import Presence
+from bench.load.rejects import Rejects
 from bench.load.reports import Unexpected, line
+from bench.load.restart import Restart
 from bench.load.storm import storm
 
 Result = dict[str, Any]
@@ -27,6 +31,30 @@ def cycles(given: argparse.Namespace) -> Result:
     """Call cycles in a closed loop."""
     room_for(2 * given.pairs + given.idle)
     return Cycles(server(given), given.pairs, given.idle).run(given.seconds, given.warmup, given.pid)
+
+
+def rejects(given: argparse.Namespace) -> Result:
+    """Calls at a fixed rate, each rejected at once."""
+    room_for(given.users)
+    return Rejects(server(given), given.users, given.rate).run(given.seconds, given.warmup, given.pid)
+
+
+def idle_time(given: argparse.Namespace) -> Result:
+    """Connected users who do nothing but answer heartbeats."""
+    room_for(given.connections)
+    return idle(server(given), given.connections, given.hold, given.pid)
+
+
+def restart(given: argparse.Namespace) -> Result:
+    """Users who lose the server and come back by themselves; somebody else restarts it."""
+    room_for(given.users)
+    return Restart(server(given), given.users).run(given.pid)
+
+
+def presence(given: argparse.Namespace) -> Result:
+    """Users who come online one after the other, of each of whom all are told."""
+    room_for(given.listeners + given.comings)
+    return Presence(server(given), given.listeners, given.comings).run(given.pid)
 
 
 def connect_storm(given: argparse.Namespace) -> Result:
@@ -63,6 +91,18 @@ def arguments() -> argparse.ArgumentParser:
     one.add_argument("--pairs", type=int, default=100, help="users who call each other, two a pair (%(default)s)")
     one.add_argument("--idle", type=int, default=0, help="users more who are connected and do nothing")
     timed(one)
+    one = scenario("rejects", rejects)
+    one.add_argument("--rate", type=float, default=1000.0, help="calls a second (%(default)s)")
+    one.add_argument("--users", type=int, default=400, help="users who call each other, two a pair (%(default)s)")
+    timed(one)
+    one = scenario("idle", idle_time)
+    one.add_argument("--connections", type=int, default=1000, help="(%(default)s)")
+    one.add_argument("--hold", type=float, default=10.0, help="seconds that they do nothing (%(default)s)")
+    one = scenario("restart", restart)
+    one.add_argument("--users", type=int, default=1000, help="(%(default)s)")
+    one = scenario("presence", presence)
+    one.add_argument("--listeners", type=int, default=1000, help="users who are told (%(default)s)")
+    one.add_argument("--comings", type=int, default=100, help="users of whom they are told (%(default)s)")
     one = scenario("storm", connect_storm)
     one.add_argument("--users", type=int, default=1000, help="(%(default)s)")
     one.add_argument("--concurrency", type=int, default=CONCURRENCY, help="handshakes under way (%(default)s)")

@@ -30,11 +30,15 @@ class Latencies:
         """Drops what was measured so far, for instance while it warmed up."""
         self._count = 0
 
-    def milliseconds(self) -> dict[str, float]:
-        """Returns the percentiles (nearest rank) and the largest, in ms; empty when nothing was measured."""
+    def seconds(self) -> dict[str, float]:
+        """Returns the percentiles (nearest rank) and the largest; empty when nothing was measured."""
         ranked = sorted(self._seconds[: self._count])
         if not ranked:
             return {}
         figures = {name: ranked[ceil(quantile * len(ranked)) - 1] for name, quantile in QUANTILES.items()}
         figures["max"] = ranked[-1]
-        return {name: round(seconds * 1000, 3) for name, seconds in figures.items()}
+        return {name: round(seconds, 6) for name, seconds in figures.items()}
+
+    def milliseconds(self) -> dict[str, float]:
+        """Returns the same in ms."""
+        return {name: round(seconds * 1000, 3) for name, seconds in self.seconds().items()}

@@ -52,9 +52,13 @@ def parse(packet: bytes) -> tuple[str, Any]:
 
 
 def rewritten(packet: bytes) -> bytes:
-    """Returns the same event or ack, spaced as JavaScript spaces it: what is compared byte by byte."""
+    """Returns the same event or ack, spaced as JavaScript spaces it, for that is what packets are compared with."""
     number, bracket, rest = packet[2:].decode().partition("[")
-    return packet[:2] + (number + json.dumps(json.loads(bracket + rest), separators=(",", ":"))).encode()
+    try:
+        data = json.loads(bracket + rest)
+    except ValueError:
+        return packet
+    return packet[:2] + (number.strip() + json.dumps(data, separators=(",", ":"), ensure_ascii=False)).encode()
 
 
 def pass_over(packet: bytes, waiting_for: str) -> None:

@@ -3,11 +3,12 @@
 import os
 import socket
 from collections.abc import Callable
+from time import perf_counter
 from typing import Final
 
 from bench.load.frames import CLOSE, PING, PONG, TEXT, frame, split
 from bench.load.loop import WRITE, Loop
-from bench.load.packets import ENGINE_PONG, UPGRADE, connect, pass_over, shown
+from bench.load.packets import ENGINE_PONG, UPGRADE, connect, pass_over, rewritten, shown
 from bench.load.reports import Unexpected
 
 CHUNK: Final = 16_384
@@ -39,6 +40,8 @@ class Phone:
         "_rest",
         "_send",
         "_socket",
+        "asked",
+        "heartbeats",
         "loop",
         "server",
         "user",
@@ -50,6 +53,9 @@ class Phone:
         self._number = number
         self._auth = connect(self.user, server.token_form)
         self._socket: socket.socket | None = None
+        self.asked = 0.0
+        """When it sent its CONNECT."""
+        self.heartbeats = 0
 
     # What a subclass says about it.
 
@@ -60,6 +66,17 @@ class Phone:
     def lost(self, why: str) -> None:
         """The connection is gone, though nobody here closed it."""
         raise Unexpected(f"{self.user} lost the connection: {why}")
+
+    def greeted(self) -> None:
+        """The server sent its handshake: the transport is open."""
+
+    def otherwise(self, packet: bytes, waiting_for: str) -> None:
+        """Takes what did not look as expected: it may only be spaced in another way, or an event that is let pass."""
+        same = rewritten(packet)
+        if same != packet:
+            self.hear(same)
+        else:
+            pass_over(packet, waiting_for)
 
     # Connecting, step by step as a Socket.IO client does it.
 
@@ -87,7 +104,7 @@ class Phone:
         except BlockingIOError:
             self.loop.change(self._socket.fileno(), self._reached, WRITE)
         except ConnectionError as failure:
-            self._drop(reason(failure))
+            self.drop(reason(failure))
         else:
             self.loop.change(self._socket.fileno(), self._upgraded)
 
@@ -101,7 +118,8 @@ class Phone:
             self._rest = data
             return
         if not answer.startswith(b"HTTP/1.1 101"):
-            raise Unexpected(f"the server refused the WebSocket: {shown(answer.splitlines()[0])}")
+            self.drop(f"the server refused the WebSocket: {shown(answer.splitlines()[0])}")
+            return
         self._rest = rest
         self.loop.change(self._socket.fileno(), self.read)
         if rest:
@@ -109,6 +127,8 @@ class Phone:
 
     def _greeted(self, packet: bytes) -> None:
         if packet.startswith(b"0{"):
+            self.greeted()
+            self.asked = perf_counter()
             self.send(self._auth)
         elif packet.startswith(b"40"):
             self._hear = self.hear
@@ -161,11 +181,12 @@ class Phone:
     def _control(self, first: int, payload: bytes) -> None:
         """Keeps the connection alive, or sees that it ends."""
         if first == TEXT and payload == b"2":
+            self.heartbeats += 1
             self.send(ENGINE_PONG)
         elif first == PING:
             self.send(frame(payload, PONG))
         elif first == CLOSE or (first == TEXT and payload == b"1"):
-            self._drop("the server closed it")
+            self.drop("the server closed it")
         elif first != PONG and not (first == TEXT and payload == b"6"):
             raise Unexpected(f"the server sent a frame that begins with {first:#04x}: {shown(payload)}")
 
@@ -177,13 +198,14 @@ class Phone:
         except BlockingIOError:
             return b""
         except ConnectionError as failure:
-            self._drop(reason(failure))
+            self.drop(reason(failure))
             return b""
         if not data:
-            self._drop("the server closed it")
+            self.drop("the server closed it")
         return data
 
-    def _drop(self, why: str) -> None:
+    def drop(self, why: str) -> None:
+        """Closes the connection as one that is lost."""
         self.close()
         self.lost(why)
 

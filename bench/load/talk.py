@@ -9,10 +9,10 @@ from collections.abc import Callable, Sequence
 from time import perf_counter
 from typing import Final, NamedTuple
 
-from bench.load.calls import CallIds, initiate, succeeded
+from bench.load.calls import CallIds, initiate, new_run, succeeded
 from bench.load.frames import Template
 from bench.load.loop import Loop
-from bench.load.packets import pass_over, rewritten, shown
+from bench.load.packets import shown
 from bench.load.phone import Phone, Server
 from bench.load.reports import Unexpected
 
@@ -21,11 +21,15 @@ ACK: Final = ord("3")
 
 
 class Step(NamedTuple):
-    """One thing to hear: how the packet begins, a bit that stands for it, and what to say then."""
+    """One thing to hear: how the packet begins, a bit that stands for it, what to say then, and whether it was awaited.
+
+    The time between something that was said by a script and the timed step after it is what the call `took`.
+    """
 
     begins: bytes
     bit: int
     reply: Template | None = None
+    timed: bool = False
 
 
 Script = Sequence[Step]
@@ -34,26 +38,31 @@ Script = Sequence[Step]
 class Pair:
     """Who calls whom, and how far the call is."""
 
-    __slots__ = ("_all", "_heard", "_ids", "_initiate", "_over", "begun", "call_id", "callee", "caller", "masked_id")
+    __slots__ = (
+        "_all",
+        "_heard",
+        "_ids",
+        "_initiate",
+        "_over",
+        "_said",
+        "begun",
+        "call_id",
+        "callee",
+        "caller",
+        "masked_id",
+        "took",
+    )
 
-    def __init__(
-        self,
-        phones: tuple[Loop, Server, int],
-        run: str,
-        caller: Script,
-        callee: Script,
-        over: Callable[["Pair"], None],
-    ) -> None:
-        """`phones` says where the two phones are and the number of the first, an odd one."""
-        loop, server, number = phones
-        self.caller = Party(loop, server, number, self, caller)
-        self.callee = Party(loop, server, number + 1, self, callee)
-        self._initiate = initiate(self.callee.user)
-        self._ids = CallIds(number // 2, run)
-        self._all = sum(step.bit for step in (*caller, *callee))
+    def __init__(self, caller: "Party", callee: "Party", ids: CallIds, over: Callable[["Pair"], None]) -> None:
+        """`over` is called at the end of every call."""
+        self.caller, self.callee = caller, callee
+        caller.pair = callee.pair = self
+        self._initiate = initiate(callee.user)
+        self._ids = ids
+        self._all = sum(step.bit for step in (*caller.script, *callee.script))
         self._heard = self._all
         self._over = over
-        self.begun = 0.0
+        self._said = self.begun = self.took = 0.0
         self.call_id = self.masked_id = b""
 
     def dial(self) -> None:
@@ -63,14 +72,16 @@ class Pair:
         self.begun = perf_counter()
         self.caller.send(self._initiate.around(self.masked_id))
 
-    def hear(self, step: Step) -> None:
-        """Notes that one of the two heard this."""
+    def hear(self, party: "Party", step: Step) -> None:
+        """Notes that one of the two heard this, and lets him answer."""
         if self._heard & step.bit:
             raise Unexpected(f"{shown(step.begins)} came twice in the call {shown(self.call_id)}, or after its end")
         self._heard |= step.bit
-
-    def settle(self) -> None:
-        """Ends the call when everything was heard."""
+        if step.reply is not None:
+            self._said = perf_counter()
+            party.send(step.reply.around(self.masked_id))
+        elif step.timed:
+            self.took = perf_counter() - self._said
         if self._heard == self._all:
             self._over(self)
 
@@ -78,32 +89,44 @@ class Pair:
 class Party(Phone):
     """One of the two phones."""
 
-    __slots__ = ("_pair", "_script")
+    __slots__ = ("pair", "script")
 
-    def __init__(self, loop: Loop, server: Server, number: int, pair: Pair, script: Script) -> None:
+    pair: Pair
+
+    def __init__(self, loop: Loop, server: Server, number: int, script: Script) -> None:
         super().__init__(loop, server, number)
-        self._pair, self._script = pair, script
+        self.script = script
 
     def hear(self, packet: bytes) -> None:
         """Plays the part."""
-        pair = self._pair
-        for step in self._script:
+        pair = self.pair
+        for step in self.script:
             if packet.startswith(step.begins):
                 if packet[1] == ACK:
                     succeeded(packet)
                 elif pair.call_id not in packet:
                     break
-                pair.hear(step)
-                if step.reply is not None:
-                    self.send(step.reply.around(pair.masked_id))
-                pair.settle()
+                pair.hear(self, step)
                 return
-        self._otherwise(packet)
+        self.otherwise(packet, f"the next of the call {shown(pair.call_id)}")
 
-    def _otherwise(self, packet: bytes) -> None:
-        """Reads what did not look as expected: it may only be spaced in another way."""
-        same = rewritten(packet)
-        if same != packet:
-            self.hear(same)
-        else:
-            pass_over(packet, f"the next of the call {shown(self._pair.call_id)}")
+
+def several(
+    pairs: int, loop: Loop, server: Server, caller: Script, callee: Script, over: Callable[[Pair], None]
+) -> list[Pair]:
+    """Returns so many pairs, of the users from 1 on."""
+    run = new_run()
+    return [
+        Pair(
+            Party(loop, server, 2 * number + 1, caller),
+            Party(loop, server, 2 * number + 2, callee),
+            CallIds(number, run),
+            over,
+        )
+        for number in range(pairs)
+    ]
+
+
+def phones_of(pairs: Sequence[Pair]) -> list[Phone]:
+    """Returns the phones of all pairs."""
+    return [phone for pair in pairs for phone in (pair.caller, pair.callee)]

@@ -27,9 +27,11 @@ def cpu_seconds(pid: int) -> float:
     return ticks / TICKS
 
 
-def resident_bytes(pid: int) -> int:
-    """Returns the resident memory of a process and its descendants."""
-    return sum(int(Path(f"/proc/{member}/statm").read_text().split()[1]) for member in family(pid)) * PAGE
+def resident_bytes(pid: int | None) -> int | None:
+    """Returns the resident memory of a process and its descendants, if one was named."""
+    if pid is None:
+        return None
+    return PAGE * sum(int(Path(f"/proc/{member}/statm").read_text().split()[1]) for member in family(pid))
 
 
 class Window:
