@@ -2,12 +2,13 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check check-static format lint types watch screenshots docs lock clean
+.PHONY: help setup run test check check-static format lint types bench bench-quick screenshots docs lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
 LOCK_BIN := .lock/bin
 STAMP := .venv/installed
+PEERS := bench/peers/node_modules/.package-lock.json
 
 help: ## List what make can do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -50,9 +51,15 @@ lint: setup ## Look for mistakes with ruff
 types: setup ## Check the types with mypy
 	@$(BIN)/mypy
 
-watch: setup ## Look at speed and memory, beside a bare Node relay where npm is at hand
-	@if command -v npm >/dev/null; then npm --prefix bench/peers ci --silent; fi
-	@$(BIN)/python bench/watch.py $$(command -v npm >/dev/null && echo --peer bench/peers)
+bench: setup $(PEERS) ## Measure everything beside Node and python-socketio, some 40 minutes; tables, JSON, pictures
+	@$(BIN)/python -m bench run
+
+bench-quick: setup $(PEERS) ## The same in a minute and a half, each scenario smaller and once
+	@$(BIN)/python -m bench run --quick
+
+$(PEERS): bench/peers/package-lock.json
+	@if command -v npm >/dev/null; then npm --prefix bench/peers ci --silent --no-audit --no-fund; \
+	  else echo "npm is missing, so the Node servers are left out: sudo apt install nodejs npm"; fi
 
 screenshots: setup ## Make pictures of the browser phone (needs chromium)
 	@$(BIN)/python tests/browser/screenshots.py

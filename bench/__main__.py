@@ -58,7 +58,7 @@ def run(
 
     def finished(outcome: Outcome) -> None:
         report.scenarios.append(outcome)
-        table.on_terminal(table.scenario_grid(SCENARIOS[outcome.name], outcome), console)
+        _show(outcome, console)
         report.write(path)  # after each, so that a run that is stopped has left what it found
 
     signal.signal(signal.SIGTERM, _ended)
@@ -79,6 +79,11 @@ def _console() -> Console:
     """Returns the terminal; a file is as wide as the tables like."""
     console = Console()
     return console if console.is_terminal else Console(width=150)
+
+
+def _show(outcome: Outcome, console: Console) -> None:
+    for grid in table.scenario_grids(SCENARIOS[outcome.name], outcome):
+        table.on_terminal(grid, console)
 
 
 def _names(listed: str) -> list[str]:
@@ -122,7 +127,7 @@ def report(
     console = _console()
     found = results.read(file)
     for outcome in found.scenarios:
-        table.on_terminal(table.scenario_grid(SCENARIOS[outcome.name], outcome), console)
+        _show(outcome, console)
     table.on_terminal(table.budget_grid(found), console)
 
 

@@ -31,8 +31,8 @@ def draw(scenario: Scenario, found: Outcome, path: Path, under: str) -> Path | N
     if not cases:
         return None
     picture = {"bars": _bars, "percentiles": _percentiles, "growth": _growth}[scenario.chart](scenario, cases)
-    picture.suptitle(scenario.title, x=0.02, y=0.985, ha="left", fontsize=12, fontweight="bold")
-    picture.text(0.02, 0.012, under, fontsize=7.5, color="#555555")
+    picture.suptitle(scenario.title, x=0.02, y=0.99, va="top", ha="left", fontsize=12, fontweight="bold")
+    picture.text(0.02, 0.01, under, fontsize=7.5, color="#555555")
     path.parent.mkdir(parents=True, exist_ok=True)
     FigureCanvasAgg(picture)
     picture.savefig(path, dpi=110)
@@ -40,8 +40,9 @@ def draw(scenario: Scenario, found: Outcome, path: Path, under: str) -> Path | N
 
 
 def _picture(panels: int, height: float, *, beside: bool) -> tuple[Picture, list[Axes]]:
-    picture = Picture(figsize=(_WIDTH, height), layout="constrained")
-    picture.get_layout_engine().set(rect=(0.01, 0.05, 0.98, 0.88))  # type: ignore[union-attr,call-arg]
+    picture = Picture(figsize=(_WIDTH, height))
+    foot, top = 0.28 / height, 0.45 / height  # inches for the line under it and the title
+    picture.set_layout_engine("constrained", rect=(0.01, foot, 0.98, 1 - foot - top))
     shape = (1, panels) if beside else (panels, 1)
     axes = picture.subplots(*shape, squeeze=False)
     return picture, [axis for row in axes for axis in row]

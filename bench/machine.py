@@ -65,7 +65,7 @@ class Machine(Struct):
         if not self.python.profile_guided:
             found.append(
                 f"{self.python.version} was built without profile-guided optimization and is about a third slower than "
-                "one built with it, such as Debian's /usr/bin/python3: --python names another one"
+                "one built with it, such as Debian's: make clean, then make bench PYTHON=/usr/bin/python3"
             )
         if self.load_average > 0.5:
             found.append(f"the machine was busy when this began: load average {self.load_average:.1f}")

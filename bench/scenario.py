@@ -44,6 +44,8 @@ class Scenario(Struct, frozen=True, kw_only=True):
     title: str
     figures: tuple[Figure, ...]
     """The columns of the table; runs hold more."""
+    inside: tuple[Figure, ...] = ()
+    """The columns of a second table, of servers that tell what goes on inside of them."""
     compared: str
     """The figure whose ratio to the Node servers is shown."""
     chart: Literal["bars", "percentiles", "growth"] = "bars"
@@ -55,7 +57,7 @@ class Scenario(Struct, frozen=True, kw_only=True):
 
     def figure(self, key: str) -> Figure:
         """Returns a figure by its key."""
-        return next(figure for figure in self.figures if figure.key == key)
+        return next(figure for figure in (*self.figures, *self.inside) if figure.key == key)
 
 
 def figures_of(result: dict[str, Any], per_cpu_second: str | None = None) -> Figures:

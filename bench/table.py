@@ -1,6 +1,6 @@
 """The tables of a run: as cells, which the terminal (rich) and docs/performance.md (markdown) both show."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from math import floor, log10
 from typing import Final, NamedTuple
 
@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bench.budgets import Standing, standings
+from bench.budgets import BUDGETS, Standing, standings
 from bench.machine import Machine
 from bench.results import LOAD_IS_THE_BOUND, Case, Outcome, Report, Row, Spread, ratio, spread
 from bench.scenario import Figure, Scenario
@@ -33,29 +33,47 @@ class Grid(NamedTuple):
     notes: list[str] = []  # noqa: RUF012  # never changed
 
 
-def scenario_grid(scenario: Scenario, found: Outcome) -> Grid:
-    """Returns medians with their ranges, and the ratio of the compared figure to both Node servers."""
+def scenario_grids(scenario: Scenario, found: Outcome) -> list[Grid]:
+    """Returns the table of a scenario and, where servers told of it, one of what went on inside of them."""
     beside = {name: head for name, head in BESIDE.items() if any(case.row(name) for case in found.cases)}
     head = ["", "server", *(figure.label for figure in scenario.figures), *beside.values()]
-    lines = [
-        [case.name if row is case.rows[0] else "", *_line(scenario, case, row, beside)]
-        for case in found.cases
-        for row in case.rows
-    ]
-    of = next(figure.label for figure in scenario.figures if figure.key == scenario.compared)
-    explained = [f"x: times the {of} of the Node server in the same round, median and range."] if beside else []
-    return Grid(scenario.title, head, lines, 2, [*explained, *bounds(found), *failures(found)])
+    lines = _sections(found, lambda case, row: _line(scenario, case, row, beside))
+    explained = [f"x: times the {scenario.figure(scenario.compared).label} of the Node server in the same round."]
+    notes = [*(explained if beside else ()), *bounds(found), *failures(found)]
+    first = Grid(scenario.title, head, lines, 2, notes)
+    if not scenario.inside:
+        return [first]
+    within = _sections(found, lambda _, row: _figures(row, scenario.inside), scenario.inside[:1])
+    if not within:
+        return [first]
+    head = ["", "server", *(figure.label for figure in scenario.inside)]
+    return [first, Grid(f"{scenario.name.capitalize()}: what held up the loop meanwhile", head, within, 2)]
+
+
+def _sections(
+    found: Outcome, cells: Callable[[Case, Row], list[str]], needed: Sequence[Figure] = ()
+) -> list[list[str]]:
+    """Returns a line for each contestant that has the needed figures; the first of a size begins with its name."""
+    lines = []
+    for case in found.cases:
+        rows = [row for row in case.rows if all(row.by_round(figure.key) for figure in needed)]
+        lines += [[case.name if at == 0 else "", row.contestant, *cells(case, row)] for at, row in enumerate(rows)]
+    return lines
 
 
 def _line(scenario: Scenario, case: Case, row: Row, beside: Iterable[str]) -> list[str]:
-    figures = [shown(spread(row.by_round(figure.key).values()), figure) for figure in scenario.figures]
+    figures = _figures(row, scenario.figures)
     ratios = [
         _NOTHING if row.contestant == other else times(ratio(row, case.row(other), scenario.compared))
         for other in beside
     ]
     if not any(run.figures for run in row.runs):
         figures[0] = "failed"
-    return [row.contestant, *figures, *ratios]
+    return [*figures, *ratios]
+
+
+def _figures(row: Row, figures: Iterable[Figure]) -> list[str]:
+    return [shown(spread(row.by_round(figure.key).values()), figure) for figure in figures]
 
 
 def bounds(found: Outcome) -> list[str]:
@@ -92,8 +110,12 @@ def budget_grid(report: Report) -> Grid:
     every = standings(report)
     lines = [_budget(standing) for standing in every if standing.measured]
     unmeasured = [standing.budget.says for standing in every if not standing.measured]
-    notes = [f"Not measured in this run: {'; '.join(unmeasured)}."] if unmeasured else []
+    notes = [f"Not measured in this run: {_some(unmeasured)}."] if unmeasured else []
     return Grid(title, ["", "must", "aim", "measured", "range", "verdict"], lines, 1, notes)
+
+
+def _some(named: list[str]) -> str:
+    return "; ".join(named) if len(named) < 5 else f"{len(named)} of {len(BUDGETS)} budgets"
 
 
 def _budget(standing: Standing) -> list[str]:
@@ -146,7 +168,8 @@ def on_terminal(grid: Grid, console: Console) -> None:
         table.add_column(head, justify="left" if at < grid.words else "right", min_width=None if folds else widest)
     for line in grid.lines:
         table.add_row(*(Text(cell, style=_COLOURS.get(cell, "")) for cell in line))
-    console.print(table)
+    if grid.lines:
+        console.print(table)
     for note in grid.notes:
         console.print(note, style="bold red" if note.startswith("THE LOAD") else "dim", highlight=False)
     console.print()

@@ -1,0 +1,1 @@
+"""The benchmark: that it keeps working, never how fast anything is."""
