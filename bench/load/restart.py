@@ -61,6 +61,7 @@ class Restart:
             progress.at(len(self._users) - self._away)
             if perf_counter() > limit:
                 raise Unexpected(f"{self._away} of {len(self._users)} users were not back after {PATIENCE:.0f} s")
+        progress.at(len(self._users))
 
     def _all_back(self) -> bool:
         return self._losers == len(self._users) and not self._away
