@@ -15,6 +15,7 @@ from aiohttp import web
 from onlycare_socket.transport.counters import Counters
 from onlycare_socket.transport.fallback import AiohttpHall
 from onlycare_socket.transport.farewell import Farewells
+from onlycare_socket.transport.head import read_upgrade
 from onlycare_socket.transport.heartbeat import Wheel, tick_for
 from onlycare_socket.transport.layer import Client
 from onlycare_socket.transport.options import ServerOptions
@@ -54,6 +55,7 @@ class EngineServer:
         self.wheel = Wheel(tick_for(options.ping_interval, options.ping_timeout, options.connect_timeout))
         hall = PicowsHall if options.websocket_engine == "picows" else AiohttpHall
         self.hall = hall(options.max_payload, options.max_queued, self.wheel)
+        self._route = Route(self)
         self.time: Callable[[], float] = _not_started
         """The loop's clock, in seconds."""
         self._call_soon: Callable[[Callable[[], None]], object] = _not_started
@@ -63,9 +65,23 @@ class EngineServer:
 
     def attach(self, app: web.Application) -> None:
         """Answer `options.path` of `app`. Stopping the app closes the sessions, if `close` has not done so."""
-        app.router.add_route("*", self.options.path, Route(self).answer)
+        app.router.add_route("*", self.options.path, self._route.answer)
         app.on_startup.append(self._start)
         app.on_shutdown.append(self._stop)
+
+    def take(self, transport: asyncio.Transport, began: bytes) -> bool:
+        """Take a new connection whose first bytes are a plain WebSocket upgrade that is let in; False for any other."""
+        if not isinstance(self.hall, PicowsHall):
+            return False
+        head = read_upgrade(began)
+        if head is None:
+            return False
+        peer = transport.get_extra_info("peername")
+        accept = self._route.admit(head, peer[0] if peer else "")
+        if accept is None:
+            return False
+        self.hall.take_connection(transport, head.headers["sec-websocket-key"], accept)
+        return True
 
     @property
     def full(self) -> bool:

@@ -89,22 +89,39 @@ def hand_over(request: web.Request, listener: WSListener, max_frame: int, quiet:
     http.set_parser(early)  # type: ignore[arg-type]
     http.transport = None  # so that aiohttp neither writes nor closes
     try:
+        http.connection_lost(None)  # as if the client had left; its task ends after HandedOver
+    except BaseException:
+        transport.abort()
+        raise
+    give(transport, request.headers["Sec-WebSocket-Key"], early.data, listener, max_frame, quiet)
+    return HandedOver()
+
+
+def give(
+    transport: asyncio.Transport, key: str, early: bytes, listener: WSListener, max_frame: int, quiet: QuietLog
+) -> None:
+    """Make picows the protocol of a connection whose upgrade request, with this key, has been read and checked.
+
+    `early` is what came behind the request. Whatever goes wrong aborts the connection.
+    """
+    try:
         protocol = WSProtocol(
             None, None, False, lambda _: listener, quiet, True,
             None,  # no handshake timer: the head is here
             False, 0, 0, WSAutoPingStrategy.PING_WHEN_IDLE, False,  # the listener answers pings
             max_frame, None, READ_BUFFER,
         )  # fmt: skip
-        transport.set_protocol(asyncio.Protocol())  # else uvloop keeps aiohttp's handler alive: 2 KB a connection
+        transport.set_protocol(_NOBODY)  # else uvloop keeps the former protocol alive: 2 KB a connection
         transport.set_protocol(protocol)
-        http.connection_lost(None)  # as if the client had left; its task ends after HandedOver
         transport.resume_reading()  # aiohttp pauses when much came early
         protocol.connection_made(transport)
-        _feed(protocol, _head(request.headers["Sec-WebSocket-Key"]) + early.data)
+        _feed(protocol, _head(key) + early)
     except BaseException:
         transport.abort()
         raise
-    return HandedOver()
+
+
+_NOBODY = asyncio.Protocol()
 
 
 def _head(key: str) -> bytes:

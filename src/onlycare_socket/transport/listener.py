@@ -14,6 +14,7 @@ from typing import Any, cast
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
+from onlycare_socket.transport.door import Door, Take
 from onlycare_socket.transport.server import SocketServer
 
 BACKLOG = 1024
@@ -65,7 +66,7 @@ class Watch:
     """All HTTP connections, looked at a few times within each limit."""
 
     def __init__(self, head_timeout: float) -> None:
-        self.connections: set[WatchedHandler] = set()
+        self.connections: set[WatchedHandler | Door] = set()
         self._head_timeout = head_timeout
 
     async def run(self) -> None:
@@ -87,29 +88,44 @@ class Watch:
             if since is not None and now - since >= self._head_timeout:
                 wire.abort()
 
+    def close_doors(self) -> None:
+        """Cut the connections that have not said a word: aiohttp knows nothing of them."""
+        for connection in list(self.connections):
+            if isinstance(connection, Door) and connection.wire is not None:
+                connection.wire.abort()
+
 
 class WatchedServer(web.Server):
     """aiohttp's server, making watched connections."""
 
     watch: Watch
+    take: Take | None
 
     def __call__(self) -> web.RequestHandler:
         """The protocol of a new connection."""
+        if self.take is None:
+            return self._handler()
+        door = Door(self.take, self._handler, self.watch.connections.discard)
+        self.watch.connections.add(door)
+        return door  # type: ignore[return-value]  # the loop wants any protocol
+
+    def _handler(self) -> WatchedHandler:
         return WatchedHandler(self.watch, self, loop=self._loop, **self._kwargs)
 
 
 class WatchedRunner(web.AppRunner):
     """aiohttp's runner, with a watched server."""
 
-    def __init__(self, app: web.Application, watch: Watch, **settings: Any) -> None:
+    def __init__(self, app: web.Application, watch: Watch, take: Take | None, **settings: Any) -> None:
         super().__init__(app, **settings)
         self._watch = watch
+        self._take = take
 
     async def _make_server(self) -> web.Server:
         server = await super()._make_server()
         server.__class__ = WatchedServer
         assert isinstance(server, WatchedServer)
-        server.watch = self._watch
+        server.watch, server.take = self._watch, self._take
         return server
 
 
@@ -139,6 +155,7 @@ class Listener:
         self._runner = WatchedRunner(
             app,
             self._watch,
+            None if sockets is None else sockets.take,
             access_log=None,
             handler_cancellation=True,  # a client that hangs up on its poll is noticed at once
             keepalive_timeout=keepalive,
@@ -175,6 +192,7 @@ class Listener:
             self._watching.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._watching
+        self._watch.close_doors()
         await self._runner.cleanup()
 
 

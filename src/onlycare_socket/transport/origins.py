@@ -22,14 +22,14 @@ class Origins:
         self._any = "*" in allowed
         self._allowed = frozenset(origin.rstrip("/").lower() for origin in allowed)
 
-    def passes(self, request: web.BaseRequest) -> bool:
-        """Whether the request may be answered."""
-        origin = request.headers.get("Origin")
+    def passes(self, headers: Mapping[str, str]) -> bool:
+        """Whether a request with these headers may be answered. Their names are in lower case, or in any."""
+        origin = headers.get("origin")
         if origin is None:
             return True
         if origin.lower() == "null":
             return self._any or "null" in self._allowed
-        return self._any or origin.lower() in self._allowed or _same_place(origin, request.headers.get("Host"))
+        return self._any or origin.lower() in self._allowed or _same_place(origin, headers.get("host"))
 
     def headers(self, request: web.BaseRequest) -> Mapping[str, str]:
         """The CORS headers for the answer to a request that passes."""

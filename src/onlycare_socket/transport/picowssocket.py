@@ -14,7 +14,7 @@ from aiohttp import web
 from picows import WSFrame, WSListener, WSMsgType, WSTransport
 
 from onlycare_socket.transport import websocket
-from onlycare_socket.transport.handover import QuietLog, hand_over
+from onlycare_socket.transport.handover import QuietLog, give, hand_over
 from onlycare_socket.transport.heartbeat import Wheel
 from onlycare_socket.transport.websocket import Accept, Receiver
 from onlycare_socket.wire.engineio import Binary, Packet, is_text
@@ -197,6 +197,10 @@ class PicowsHall:
     def take(self, request: web.Request, accept: Accept) -> web.StreamResponse:
         """Answer a checked upgrade request; there must be no await between this and the handler's return."""
         return hand_over(request, PicowsSocket(self, accept), self.max_payload, self._log)
+
+    def take_connection(self, transport: asyncio.Transport, key: str, accept: Accept) -> None:
+        """Answer a checked upgrade, by its `Sec-WebSocket-Key`, on a connection of which aiohttp knows nothing."""
+        give(transport, key, b"", PicowsSocket(self, accept), self.max_payload, self._log)
 
     def opened(self, socket: PicowsSocket) -> None:
         """Watch over `socket` from now on."""

@@ -2,17 +2,19 @@
 
 import asyncio
 import re
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from onlycare_socket.transport.address import client_address
+from onlycare_socket.transport.address import Proxies
+from onlycare_socket.transport.head import UpgradeHead
 from onlycare_socket.transport.origins import Origins
 from onlycare_socket.transport.polling import Polling, Refused
 from onlycare_socket.transport.session import Session
 from onlycare_socket.transport.upgrade import Unwelcome, Upgrade
-from onlycare_socket.transport.websocket import Receiver, WebSocket
+from onlycare_socket.transport.websocket import Accept, Receiver, WebSocket
 from onlycare_socket.wire.engineio import PROTOCOL_VERSION, Refusal, join_payload
 
 if TYPE_CHECKING:
@@ -30,10 +32,30 @@ class Route:
     def __init__(self, engine: "EngineServer") -> None:
         self._engine = engine
         self._origins = Origins(engine.options.allowed_origins)
+        self._proxies = Proxies(engine.options.trusted_proxies)
+
+    def admit(self, head: UpgradeHead, peer: str) -> Accept | None:
+        """Who takes the WebSocket that this head asks for; None when `answer` is to say why nobody does."""
+        query, headers = head.query, head.headers
+        if head.path != self._engine.options.path or query.get("transport") != "websocket":
+            return None
+        if not self._origins.passes(headers):
+            return None
+        try:
+            check_upgrade(headers)
+            sid = query.get("sid")
+            if sid is not None:
+                session = self._engine.sessions.get(sid)
+                return None if session is None else partial(_begin_upgrade, session)
+            self._check_open("GET", query)
+        except Refused:
+            return None
+        forwarded = headers.get("x-forwarded-for")
+        return self._opener(self._proxies.client(peer, () if forwarded is None else (forwarded,)))
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """The aiohttp handler."""
-        if not self._origins.passes(request):
+        if not self._origins.passes(request.headers):
             return self._refuse(request, Refused(Refusal.FORBIDDEN, close=True), cors=False)
         if request.method == "OPTIONS":
             return self._origins.preflight(request)
@@ -56,7 +78,7 @@ class Route:
         if session is None:
             return self._farewell(request, sid)
         if transport == "websocket":
-            return self._upgrade(request, session)
+            return self._take(request, partial(_begin_upgrade, session))
         if session.polling is None or "j" in query:
             raise Refused(Refusal.BAD_REQUEST)
         if request.method == "GET":
@@ -66,37 +88,33 @@ class Route:
         raise Refused(Refusal.BAD_REQUEST, close=True)
 
     def _open(self, request: web.Request, transport: str) -> web.StreamResponse | Awaitable[web.StreamResponse]:
-        engine = self._engine
-        if request.method != "GET":
-            raise Refused(Refusal.BAD_HANDSHAKE_METHOD, close=True)
-        if request.query.get("EIO") != PROTOCOL_VERSION:
-            raise Refused(Refusal.UNSUPPORTED_VERSION)
-        if "j" in request.query:
-            raise Refused(Refusal.BAD_REQUEST)
-        if engine.full:
-            raise Refused(Refusal.TOO_MANY_SESSIONS)
-        address = client_address(request, engine.options.trusted_proxies)
-        if transport == "polling":
-            return self._open_polling(request, address)
-
-        def accept(websocket: WebSocket) -> Receiver:
-            return engine.open(address, websocket)[0]
-
-        check_upgrade(request)
-        return engine.hall.take(request, accept)
-
-    def _open_polling(self, request: web.Request, address: str) -> web.Response:
+        self._check_open(request.method, request.query)
+        address = self._proxies.client(request.remote or "", request.headers.getall("X-Forwarded-For", ()))
+        if transport == "websocket":
+            return self._take(request, self._opener(address))
         _, first = self._engine.open(address, None)
         return self._payload(request, join_payload(first))
 
-    def _upgrade(self, request: web.Request, session: Session) -> web.StreamResponse | Awaitable[web.StreamResponse]:
-        def accept(websocket: WebSocket) -> Receiver:
-            if session.begin_upgrade(websocket):
-                return Upgrade(session, websocket)
-            websocket.close()
-            return Unwelcome()
+    def _check_open(self, method: str, query: Mapping[str, str]) -> None:
+        """Raise Refused unless a session may be opened so, and now."""
+        if method != "GET":
+            raise Refused(Refusal.BAD_HANDSHAKE_METHOD, close=True)
+        if query.get("EIO") != PROTOCOL_VERSION:
+            raise Refused(Refusal.UNSUPPORTED_VERSION)
+        if "j" in query:
+            raise Refused(Refusal.BAD_REQUEST)
+        if self._engine.full:
+            raise Refused(Refusal.TOO_MANY_SESSIONS)
 
-        check_upgrade(request)
+    def _opener(self, address: str) -> Accept:
+        """Who takes a WebSocket that opens a session."""
+        engine = self._engine
+        return lambda websocket: engine.open(address, websocket)[0]
+
+    def _take(self, request: web.Request, accept: Accept) -> web.StreamResponse | Awaitable[web.StreamResponse]:
+        if request.method != "GET" or request.version != (1, 1) or request.can_read_body:
+            raise Refused(Refusal.BAD_REQUEST, close=True)
+        check_upgrade(request.headers)
         return self._engine.hall.take(request, accept)
 
     def _farewell(self, request: web.Request, sid: str) -> web.Response:
@@ -146,18 +164,25 @@ class Route:
         return response
 
 
-def check_upgrade(request: web.Request) -> None:
-    """Raise Refused unless the request is a WebSocket upgrade of RFC 6455, section 4.2.1."""
-    headers = request.headers
-    tokens = [token.strip().lower() for token in headers.get("Connection", "").split(",")]
+def _begin_upgrade(session: Session, websocket: WebSocket) -> Receiver:
+    """Takes a WebSocket that is to carry a session that polls."""
+    if session.begin_upgrade(websocket):
+        return Upgrade(session, websocket)
+    websocket.close()
+    return Unwelcome()
+
+
+def check_upgrade(headers: Mapping[str, str]) -> None:
+    """Raise Refused unless these headers ask for a WebSocket as RFC 6455, section 4.2.1 wants it.
+
+    Their names are in lower case, or in any.
+    """
+    tokens = [token.strip().lower() for token in headers.get("connection", "").split(",")]
     if (
-        request.method != "GET"
-        or request.version != (1, 1)
-        or request.can_read_body
-        or headers.get("Upgrade", "").lower() != "websocket"
+        headers.get("upgrade", "").lower() != "websocket"
         or "upgrade" not in tokens  # Firefox sends two: keep-alive, Upgrade
-        or _KEY.fullmatch(headers.get("Sec-WebSocket-Key", "")) is None
+        or _KEY.fullmatch(headers.get("sec-websocket-key", "")) is None
     ):
         raise Refused(Refusal.BAD_REQUEST, close=True)
-    if headers.get("Sec-WebSocket-Version") != "13":
+    if headers.get("sec-websocket-version") != "13":
         raise Refused(Refusal.UPGRADE_REQUIRED, close=True, headers={"Sec-WebSocket-Version": "13"})

@@ -1,5 +1,6 @@
 """The Socket.IO server: namespaces on top of an Engine.IO endpoint."""
 
+import asyncio
 from collections.abc import Iterable
 
 from aiohttp import web
@@ -40,6 +41,10 @@ class SocketServer:
     def attach(self, app: web.Application) -> None:
         """Serve `options.path` of `app`."""
         self._engine.attach(app)
+
+    def take(self, transport: asyncio.Transport, began: bytes) -> bool:
+        """Take a new connection whose first bytes are a plain WebSocket upgrade that is let in; False for any other."""
+        return self._engine.take(transport, began)
 
     @property
     def counters(self) -> Counters:
