@@ -112,6 +112,7 @@ def main() -> None:
         ws="websockets-sansio",
         ws_per_message_deflate=False,
         access_log=False,
+        timeout_graceful_shutdown=1,
         log_level="warning",
     )
 
