@@ -132,3 +132,19 @@ async def test_a_fault_of_ours_is_acked_and_logged_once(
     assert (await phone.ask("call:sync", {}))["success"]
     assert len([line for line in log_lines if line.get("exc_info")]) == 1
     log_lines.clear()
+
+
+async def test_a_connection_may_send_so_many_packets(start: Start) -> None:
+    server = await start(session_packets=5)
+    phone = await server.phone("USR_1")
+    for _ in range(5):
+        await phone.tell("unheard of")
+    await phone.expect_gone()
+
+
+async def test_without_a_limit_on_packets_a_connection_may_send_any_number(start: Start) -> None:
+    server = await start(session_packets=0, rate_limit=0)
+    phone = await server.phone("USR_1")
+    for _ in range(1_100):
+        await phone.tell("unheard of")
+    assert (await phone.ask("call:sync", {}))["success"]

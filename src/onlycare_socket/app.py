@@ -256,6 +256,7 @@ def _options(settings: Settings) -> ServerOptions:
         ping_interval=settings.ping_interval,
         ping_timeout=settings.ping_timeout,
         max_payload=settings.max_payload,
+        packets_per_window=settings.session_packets,
         connect_timeout=settings.connect_timeout,
         allowed_origins=origins,
         trusted_proxies=settings.trusted_proxies,

@@ -164,6 +164,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             section="Limits and the connection",
         ),
     ] = 100
+    session_packets: Annotated[
+        int,
+        setting(
+            "Packets one connection may send within 10 seconds, answers to pings included, before it is closed. "
+            "0 turns the limit off.",
+            unit="packets",
+            ge=0,
+            le=10_000_000,
+        ),
+    ] = 1000
     max_payload: Annotated[int, setting("Largest message a client may send.", unit="bytes", ge=1024, le=1_048_576)] = (
         65_536
     )
