@@ -18,6 +18,9 @@ SCHEMA: Final = 1
 LOAD_IS_THE_BOUND: Final = 0.9
 """Above this share of its core the load may have been what was measured."""
 
+MUCH_BESIDE: Final = 0.1
+"""Above this share of the server's core taken by something else, a run says little."""
+
 Figures = dict[str, float]
 
 
@@ -27,6 +30,8 @@ class Run(Struct):
     round: int
     figures: Figures = {}
     failure: str | None = None
+    took: float = 0.0
+    """Seconds of the whole run, with starting and stopping."""
 
 
 class Row(Struct):

@@ -3,6 +3,7 @@
 A contestant that fails gets the reason into its row, and the others go on.
 """
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -127,7 +128,11 @@ def _scenario(plan: Plan, contestants: dict[str, Contestant], stage: Stage, show
 
 
 def _run(step: Step, contestant: Contestant, stage: Stage) -> Run:
+    begun = time.monotonic()
+    run = Run(step.round)
     try:
-        return Run(step.round, step.size.measure(stage, contestant, step.size.settings))
+        run.figures = step.size.measure(stage, contestant, step.size.settings)
     except (Failed, OSError) as failure:
-        return Run(step.round, failure=str(failure))
+        run.failure = str(failure)
+    run.took = round(time.monotonic() - begun, 2)
+    return run

@@ -145,8 +145,12 @@ class Server:
         except psutil.NoSuchProcess:
             raise Failed(self.gone()) from None
 
-    def gone(self) -> str | None:
-        """Returns why the server is no longer there, or None while it runs."""
-        if self._process is None or self._process.poll() is None:
+    def gone(self, patience: float = 0.0) -> str | None:
+        """Returns why the server is no longer there, or None while it runs, which is awaited for so many seconds."""
+        if self._process is None:
+            return None
+        try:
+            self._process.wait(patience)
+        except subprocess.TimeoutExpired:
             return None
         return f"the server ended with {self._process.returncode}: {processes.last_lines(self._log)}"

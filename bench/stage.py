@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+import psutil
+
 from bench import processes
 from bench.machine import ROOT
 from bench.processes import Cores, Failed
@@ -22,6 +24,29 @@ Heard = Callable[[dict[str, Any]], None]
 _LOAD_MAY_TAKE: Final = 300.0
 """Seconds after which a load that says nothing more of use is given up."""
 _BACKEND_START: Final = 10.0
+_CRASH: Final = 0.5
+
+
+class CoreWatch:
+    """Watches what else takes CPU time of the server's core: figures taken beside much of it say little."""
+
+    def __init__(self, server: Server, cores: Cores) -> None:
+        self._server, self._cores = server, cores
+        self._pid = server.pid
+        self._begun = (time.monotonic(), self._busy(), server.cpu_seconds())
+
+    def taken(self) -> Figures:
+        """Returns the share of the core that others took, if it is the server's alone and the server is the same."""
+        if not self._cores.pinned or self._server.pid != self._pid:
+            return {}
+        began, busy, own = self._begun
+        others = (self._busy() - busy) - (self._server.cpu_seconds() - own)
+        return {"others_share": max(0.0, others / (time.monotonic() - began))}
+
+    def _busy(self) -> float:
+        times = psutil.cpu_times(percpu=True)
+        busy = ("user", "nice", "system", "irq", "softirq", "steal")
+        return sum(float(getattr(times[core], name)) for core in self._cores.server for name in busy)
 
 
 class Stage:
@@ -87,12 +112,15 @@ class Stage:
         """
         command = ("-m", "bench.load", scenario, "--port", str(server.port), "--pid", str(server.pid))
         with self._beside("load", *command, *map(str, options)) as process:
+            core = CoreWatch(server, self.cores)
             overdue = threading.Timer(_LOAD_MAY_TAKE, process.kill)
             overdue.start()
             try:
-                return self._result(process, heard)
+                return self._result(process, heard) | core.taken()
             except Failed as failure:
-                raise Failed(f"{failure} ({reason})" if (reason := server.gone()) else str(failure)) from None
+                # A server that has just crashed may have closed its sockets before it is gone.
+                reason = server.gone(_CRASH)
+                raise Failed(f"{failure} ({reason})" if reason else str(failure)) from None
             finally:
                 overdue.cancel()
 

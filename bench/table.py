@@ -11,7 +11,7 @@ from rich.text import Text
 
 from bench.budgets import BUDGETS, Standing, standings
 from bench.machine import Machine
-from bench.results import LOAD_IS_THE_BOUND, Case, Outcome, Report, Row, Spread, ratio, spread
+from bench.results import LOAD_IS_THE_BOUND, MUCH_BESIDE, Case, Outcome, Report, Row, Spread, ratio, spread
 from bench.scenario import Figure, Scenario
 
 BESIDE: Final = {"node-relay": "x relay", "node-rules": "x rules"}
@@ -77,21 +77,33 @@ def _figures(row: Row, figures: Iterable[Figure]) -> list[str]:
 
 
 def bounds(found: Outcome) -> list[str]:
-    """Returns whether the load, and not a server, may have been what was measured."""
-    shares = [
+    """Returns whether the load, and not a server, may have been what was measured, and what else took its core."""
+    said = []
+    if shares := _shares(found, "load_share"):
+        over = _where(shares, LOAD_IS_THE_BOUND)
+        worst = f"{LOAD_IS_THE_BOUND:.0%} of its core"
+        said.append(
+            f"THE LOAD WAS THE BOUND, not the server (over {worst}): {over}."
+            if over
+            else f"The load was never the bound: it took at most {max(shares)[0]:.0%} of its core."
+        )
+    if over := _where(shares := _shares(found, "others_share"), MUCH_BESIDE):
+        most = f"up to {max(shares)[0]:.0%} of the server's core"
+        said.append(f"SOMETHING ELSE took {most}, so these figures say little: {over}.")
+    return said
+
+
+def _shares(found: Outcome, key: str) -> list[tuple[float, str]]:
+    return [
         (share, f"{row.contestant}, {case.name}")
         for case in found.cases
         for row in case.rows
-        for share in row.by_round("load_share").values()
+        for share in row.by_round(key).values()
     ]
-    if not shares:
-        return []
-    over = list(dict.fromkeys(where for share, where in shares if share > LOAD_IS_THE_BOUND))
-    if over:
-        return [
-            f"THE LOAD WAS THE BOUND, not the server (over {LOAD_IS_THE_BOUND:.0%} of its core): {'; '.join(over)}."
-        ]
-    return [f"The load was never the bound: it took at most {max(shares)[0]:.0%} of its core."]
+
+
+def _where(shares: list[tuple[float, str]], limit: float) -> str:
+    return "; ".join(dict.fromkeys(where for share, where in shares if share > limit))
 
 
 def failures(found: Outcome) -> list[str]:
@@ -171,7 +183,9 @@ def on_terminal(grid: Grid, console: Console) -> None:
     if grid.lines:
         console.print(table)
     for note in grid.notes:
-        console.print(note, style="bold red" if note.startswith("THE LOAD") else "dim", highlight=False)
+        console.print(
+            note, style="bold red" if note.startswith(("THE LOAD", "SOMETHING ELSE")) else "dim", highlight=False
+        )
     console.print()
 
 

@@ -19,7 +19,7 @@ def size(pairs: int, contestants: tuple[str, ...] = ALL, warmup: float = 2, seco
     return Size(
         name=f"{pairs:,} pairs",
         contestants=contestants,
-        seconds=warmup + seconds + 2 + pairs / 500,
+        seconds=warmup + seconds + 1 + pairs / 500,
         settings={"PRESENCE_SCOPE": "off"},
         measure=measure,
     )

@@ -24,7 +24,7 @@ def size(users: int, contestants: tuple[str, ...] = BOTH_NODE, warmup: float = 1
     return Size(
         name=f"{users:,} users",
         contestants=contestants,
-        seconds=warmup + seconds + 2 + users / 1_500,
+        seconds=warmup + seconds + 1 + users / 1_500,
         settings={"PRESENCE_SCOPE": "off"},
         measure=measure,
     )

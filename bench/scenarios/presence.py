@@ -19,7 +19,7 @@ def size(listeners: int, comings: int, contestants: tuple[str, ...] = ALL) -> Si
     return Size(
         name=f"{listeners:,} listeners",
         contestants=contestants,
-        seconds=3 + listeners / 500 + listeners * comings / 60_000,
+        seconds=1.5 + listeners / 500 + listeners * comings / 60_000,
         settings={"PRESENCE_SCOPE": "all", "PRESENCE_ALL_LIMIT": "1000000"},
         measure=measure,
     )

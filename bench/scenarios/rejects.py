@@ -34,7 +34,7 @@ def size(rate: int, contestants: tuple[str, ...] = BOTH_NODE, warmup: float = 1,
     return Size(
         name=f"{rate:,} calls/s",
         contestants=contestants,
-        seconds=warmup + seconds + 3,
+        seconds=warmup + seconds + 1.7,
         settings={"PRESENCE_SCOPE": "off"},
         measure=measure,
     )

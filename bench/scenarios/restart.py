@@ -32,7 +32,7 @@ def size(users: int, contestants: tuple[str, ...] = WITH_RULES) -> Size:
     return Size(
         name=f"{users:,} users",
         contestants=contestants,
-        seconds=12 + users / 500,
+        seconds=6 + users / 500,
         settings={"PRESENCE_SCOPE": "watched"},
         measure=measure,
     )

@@ -19,7 +19,7 @@ def size(users: int, contestants: tuple[str, ...] = WITH_RULES) -> Size:
     return Size(
         name=f"{users:,} users",
         contestants=contestants,
-        seconds=4 + users / 700,
+        seconds=1.5 + users / 700,
         settings={"PRESENCE_SCOPE": "watched"},
         measure=measure,
     )
