@@ -266,8 +266,8 @@ class Phone:
     def _sender(self, call_id: str) -> dict[str, Any]:
         return {"user": self.user, "device": self.device, "call_id": call_id, "shown": self.shown}
 
-    def _here(self) -> frozenset[DeviceId]:
-        return frozenset(self._exchange.sockets.devices(self.user))
+    def _here(self) -> tuple[DeviceId, ...]:
+        return self._exchange.sockets.devices(self.user)
 
     def _say(self, event: str, command: UserCommand) -> dict[str, Any]:
         self.session.speak()

@@ -11,7 +11,7 @@ never with a line in the log, so that no client can fill it.
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Final, TypedDict
+from typing import Any, Final
 
 from msgspec import UNSET, Struct, UnsetType
 
@@ -57,15 +57,6 @@ UPGRADE_NAMES: Final = ("call:upgrade", "call:switchToVideo", "call:switch_to_vi
 """Asking for video, as the contract, the app and its older version name it."""
 
 
-class Sender(TypedDict):
-    """The fields that every command of a user has."""
-
-    user: UserId
-    device: DeviceId
-    call_id: str
-    shown: str
-
-
 class Answer:
     """Takes the reply to one command: counts it, and acks it if the client asked for an ack."""
 
@@ -79,16 +70,15 @@ class Answer:
 
     def __call__(self, reply: Reply) -> None:
         self.given = True
-        self._results[_result(reply)] += 1
+        self._results["ok" if reply.success else "offline" if reply.code is UNSET else reply.code] += 1
         if self._ack_id is not None:
             self._socket.send(ack_packet(self._ack_id, reply))
 
 
-def _result(reply: Reply) -> str:
-    """Names a reply for the metrics: one of the contract's codes, `ok`, or `offline`."""
-    if reply.success:
-        return "ok"
-    return "offline" if reply.code is UNSET else reply.code
+def _sender(socket: Socket, call_id: str) -> tuple[UserId, DeviceId, str, str]:
+    """Returns the fields that every command has: who says it on which device, and the backend's spelling of him."""
+    me: Connection = socket.data
+    return me.user, me.device, call_id, me.shown
 
 
 class SocketApi:
@@ -150,9 +140,9 @@ class SocketApi:
         receiver = canonical_user(payload.receiver_id)
         sent = payload.timestamp
         command = Dial(
-            **self._sender(socket, payload.call_id),
+            *_sender(socket, payload.call_id),
             socket=socket.id,
-            here=self._here(socket),
+            here=self._directory.devices(socket.data.user),
             name=me.identity.name,
             receiver=receiver,
             receiver_shown=self._directory.shown(receiver) or payload.receiver_id,
@@ -167,45 +157,37 @@ class SocketApi:
 
     def _accept(self, socket: Socket, payload: CallPayload, ack_id: int | None) -> None:
         if self._may(socket, "call:accept", payload.call_id, ack_id):
-            self._command("call:accept", socket, ack_id, Accept(**self._sender(socket, payload.call_id)))
+            self._command("call:accept", socket, ack_id, Accept(*_sender(socket, payload.call_id)))
 
     def _reject(self, socket: Socket, payload: ReasonPayload, ack_id: int | None) -> None:
         if self._may(socket, "call:reject", payload.call_id, ack_id, forced=True):
-            command = Decline(**self._sender(socket, payload.call_id), reason=clip(payload.reason))
+            command = Decline(*_sender(socket, payload.call_id), reason=clip(payload.reason))
             self._command("call:reject", socket, ack_id, command)
 
     def _cancel(self, socket: Socket, payload: ReasonPayload, ack_id: int | None) -> None:
         if self._may(socket, "call:cancel", payload.call_id, ack_id, forced=True):
-            command = Cancel(**self._sender(socket, payload.call_id), reason=clip(payload.reason))
+            command = Cancel(*_sender(socket, payload.call_id), reason=clip(payload.reason))
             self._command("call:cancel", socket, ack_id, command)
 
     def _end(self, socket: Socket, payload: CallPayload, ack_id: int | None) -> None:
         if self._may(socket, "call:end", payload.call_id, ack_id, forced=True):
-            command = HangUp(**self._sender(socket, payload.call_id), here=self._here(socket))
+            command = HangUp(*_sender(socket, payload.call_id), here=self._directory.devices(socket.data.user))
             self._command("call:end", socket, ack_id, command)
 
     def _ringing(self, socket: Socket, payload: CallPayload, ack_id: int | None) -> None:
         if self._may(socket, "call:ringing", payload.call_id, ack_id, forced=True):
-            self._command("call:ringing", socket, ack_id, Show(**self._sender(socket, payload.call_id)))
+            self._command("call:ringing", socket, ack_id, Show(*_sender(socket, payload.call_id)))
 
     def _upgrade(self, name: str, socket: Socket, payload: CallPayload, ack_id: int | None) -> None:
         if self._may(socket, name, payload.call_id, ack_id):
-            self._command(name, socket, ack_id, AskVideo(**self._sender(socket, payload.call_id)))
+            self._command(name, socket, ack_id, AskVideo(*_sender(socket, payload.call_id)))
 
     def _upgrade_response(self, socket: Socket, payload: UpgradeAnswerPayload, ack_id: int | None) -> None:
         if self._may(socket, "call:upgrade:response", payload.call_id, ack_id):
             command = AnswerVideo(
-                **self._sender(socket, payload.call_id), accepted=payload.accepted, reason=clip(payload.reason)
+                *_sender(socket, payload.call_id), accepted=payload.accepted, reason=clip(payload.reason)
             )
             self._command("call:upgrade:response", socket, ack_id, command)
-
-    def _sender(self, socket: Socket, call_id: str) -> Sender:
-        """Returns the fields that every command has: who says it, and what is known of him."""
-        me: Connection = socket.data
-        return {"user": me.user, "device": me.device, "call_id": call_id, "shown": me.shown}
-
-    def _here(self, socket: Socket) -> frozenset[DeviceId]:
-        return frozenset(self._directory.devices(socket.data.user))
 
     def _command(self, name: str, socket: Socket, ack_id: int | None, command: UserCommand) -> None:
         """Hands a command over. A fault of ours is acked `internal`; the server logs it."""

@@ -107,7 +107,8 @@ class MemoryCallStore:
         live = self._live.get(user)
         if live is not None:
             yield self._calls[live]
-        yield from (self._calls[call] for call in reversed(self._of_user.get(user, ())) if call != live)
+        recent = reversed(self._of_user.get(user, ()))
+        yield from (self._calls[call] for call in recent if call != live and call in self._calls)
 
     def newest(self) -> Iterator[Call]:
         """Live calls, then ended ones, newest first."""
@@ -195,12 +196,10 @@ class MemoryCallStore:
         self._steps.pop(id_, None)
         for user in (call.caller.user, call.receiver.user):
             recent = self._of_user.get(user)
-            if recent is None:
-                continue
-            if id_ in recent:
-                recent.remove(id_)
+            while recent and recent[0] not in self._calls:
+                recent.popleft()
             if not recent:
-                del self._of_user[user]
+                self._of_user.pop(user, None)
 
 
 _Id = TypeVar("_Id", CallId, UserId)

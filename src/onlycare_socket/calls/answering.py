@@ -1,6 +1,6 @@
 """The rules of a receiver's devices against each other: one wins, the others stop."""
 
-from onlycare_socket.calls.call import Call, Code, Leg, LegState, State, replace, with_leg
+from onlycare_socket.calls.call import Call, Code, Leg, LegState, Party, State, replace, with_leg
 from onlycare_socket.calls.commands import UserCommand
 from onlycare_socket.calls.draft import Draft
 from onlycare_socket.calls.effects import Tell
@@ -15,11 +15,12 @@ def accepted(draft: Draft, call: Call, device: DeviceId | None, *, grace: bool =
 
     `grace`: nobody may be connected, so the grace of the call begins now; whoever has a socket when it ends clears it.
     """
-    if device is not None:
-        call = name_winner(draft, call, device)
+    receiver, legs = (call.receiver, call.legs) if device is None else _won(call, device)
     return draft.change(
         call,
         state=State.ACCEPTED,
+        receiver=receiver,
+        legs=legs,
         accepted=draft.now,
         ring_at=None,
         caller_grace_at=None,
@@ -35,8 +36,13 @@ def accepted_event(draft: Draft, call: Call) -> Accepted:
 
 def name_winner(draft: Draft, call: Call, device: DeviceId) -> Call:
     """Gives the call to a device of the receiver."""
+    receiver, legs = _won(call, device)
+    return draft.change(call, receiver=receiver, legs=legs)
+
+
+def _won(call: Call, device: DeviceId) -> tuple[Party, tuple[Leg, ...]]:
     mine = Leg(user=call.receiver.user, device=device, state=LegState.ACCEPTED)
-    return draft.change(call, receiver=replace(call.receiver, device=device), legs=with_leg(call.legs, mine))
+    return replace(call.receiver, device=device), with_leg(call.legs, mine)
 
 
 def elsewhere(draft: Draft, call: Call, command: UserCommand) -> None:

@@ -29,7 +29,7 @@ def decide_backend(draft: Draft, call_id: CallId, command: BackendCommand) -> No
         return _unknown(draft, call_id, command)
     if command.caller not in (None, call.caller.user) or command.receiver not in (None, call.receiver.user):
         return draft.refuse(command.call_id, PartiesMismatch)
-    place = draft.place()
+    place = len(draft.steps)
     if isinstance(command, BackendAccepted):
         _accepted(draft, call, command)
     elif call.state is State.ENDED:

@@ -72,6 +72,9 @@ class LegState(StrEnum):
 
 
 RINGING_LEGS = frozenset({LegState.OFFERED, LegState.SHOWN})
+"""Legs of devices that ring, as far as is known."""
+RUNG_LEGS = RINGING_LEGS | {LegState.PUSHED}
+"""Legs of devices that may ring."""
 
 
 class Leg(Struct, frozen=True, gc=False):
@@ -266,6 +269,7 @@ class Step(Struct, frozen=True, omit_defaults=True, gc=False):
 
 __all__ = [
     "RINGING_LEGS",
+    "RUNG_LEGS",
     "Call",
     "Code",
     "DeadlineKind",

@@ -9,7 +9,7 @@ from msgspec import Struct
 from onlycare_socket.calls.ids import DeviceId, UserId
 
 
-class UserCommand(Struct, frozen=True, kw_only=True, gc=False):
+class UserCommand(Struct, frozen=True, gc=False):
     """By one of the two users, over a socket."""
 
     user: UserId
@@ -38,7 +38,7 @@ class Dial(UserCommand, frozen=True, kw_only=True, gc=False):
     since_connect: int = 0
     over_budget: bool = False
     socket: str = ""
-    here: frozenset[DeviceId] = frozenset()
+    here: tuple[DeviceId, ...] = ()
 
 
 class Accept(UserCommand, frozen=True, kw_only=True, gc=False):
@@ -60,7 +60,7 @@ class Cancel(UserCommand, frozen=True, kw_only=True, gc=False):
 class HangUp(UserCommand, frozen=True, kw_only=True, gc=False):
     """`call:end`. `here`: the user's devices that have a live socket."""
 
-    here: frozenset[DeviceId] = frozenset()
+    here: tuple[DeviceId, ...] = ()
 
 
 class Show(UserCommand, frozen=True, kw_only=True, gc=False):

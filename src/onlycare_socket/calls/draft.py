@@ -1,5 +1,7 @@
 """A decision in the making: the rules change calls, say what is to be done, and note steps; the draft keeps order."""
 
+from collections.abc import Callable
+
 from msgspec import UNSET, Struct
 
 from onlycare_socket.calls.call import Call, Code, Early, Role, State, Step, replace
@@ -26,18 +28,22 @@ class Terms(Struct, frozen=True, kw_only=True):
 
 
 class Draft:
-    """Collects one decision. `change` raises a call's version once, however often it is changed here."""
+    """Collects one decision. `change` raises a call's version once, however often it is changed here.
 
-    __slots__ = ("_calls", "_early", "_effects", "_steps", "now", "terms", "view")
+    `do` says what is to be done, after what was said before; `steps` are lines for the timelines of calls.
+    """
+
+    __slots__ = ("_calls", "_early", "_effects", "do", "now", "steps", "terms", "view")
 
     def __init__(self, terms: Terms, view: View) -> None:
         self.terms = terms
         self.view = view
         self.now: Millis = view.now
+        self.steps: list[tuple[CallId, Step]] = []
         self._calls: dict[CallId, Call] = {}
         self._effects: list[Effect] = []
-        self._steps: list[tuple[CallId, Step]] = []
         self._early: list[Early] = []
+        self.do: Callable[[Effect], None] = self._effects.append
 
     def after(self, ms: int) -> Millis:
         """Returns the time so many ms from now."""
@@ -45,9 +51,9 @@ class Draft:
 
     def change(self, call: Call, **fields: object) -> Call:
         """Returns the call with these fields changed, as it will be kept."""
-        version = call.version if call.id in self._calls else call.version + 1
-        changed = replace(call, version=version, **fields)
-        self._calls[call.id] = changed
+        id_ = call.id
+        version = call.version if id_ in self._calls else call.version + 1
+        changed = self._calls[id_] = replace(call, version=version, **fields)
         return changed
 
     def add(self, call: Call) -> Call:
@@ -59,34 +65,28 @@ class Draft:
         """Keeps a command whose initiate has not come yet."""
         self._early.append(early)
 
-    def do(self, *effects: Effect) -> None:
-        """Says what is to be done, after what was said before."""
-        self._effects.extend(effects)
-
     def step(
         self,
         call: CallId,
         what: str,
-        *,
         by: str = "",
         device: DeviceId | None = None,
         channel: str = "",
         detail: str = "",
-        told: tuple[str, ...] = (),
+        *,
         place: int | None = None,
     ) -> None:
-        """Adds a line to a call's timeline, at its end or at a `place` before."""
-        line = (call, Step(self.now, what, by, device or "", channel, detail, told))
-        self._steps.insert(len(self._steps) if place is None else place, line)
-
-    def place(self) -> int:
-        """Returns where the next line of a timeline goes, for one that is written when its outcome is known."""
-        return len(self._steps)
+        """Adds a line to a call's timeline, at its end or at a `place` before: the length that `steps` had then."""
+        line = (call, Step(self.now, what, by, device or "", channel, detail))
+        if place is None:
+            self.steps.append(line)
+        else:
+            self.steps.insert(place, line)
 
     def outcome(self) -> str:
         """Returns what became of the command, in a word for the timeline: empty when it took effect."""
         for effect in self._effects:
-            if isinstance(effect, Ack):
+            if type(effect) is Ack:
                 reply = effect.reply
                 if not reply.success:
                     return f"refused: {reply.code}"
@@ -96,15 +96,7 @@ class Draft:
     def accept(self, call_id: str, state: State, code: Code | None = None, *, duplicate: bool = False) -> None:
         """Acks a command that took effect, now or (`duplicate`) before; `code` is how the call had ended already."""
         self.do(
-            Ack(
-                Reply(
-                    success=True,
-                    call_id=call_id,
-                    state=state,
-                    duplicate=True if duplicate else UNSET,
-                    code=code if code else UNSET,
-                )
-            )
+            Ack(Reply(True, call_id, state=state, duplicate=True if duplicate else UNSET, code=code if code else UNSET))
         )
 
     def refuse(self, call_id: str, why: type[CallError], call: Call | None = None, text: str | None = None) -> None:
@@ -137,12 +129,12 @@ class Draft:
 
     def decision(self) -> Decision:
         """Returns what was collected."""
-        effects = tuple(self._effects)
-        calls = tuple(self._calls.values())
-        spelled = {call.id: call for call in (self.view.call, *calls) if call is not None and call.forms}
-        if spelled:
-            effects = tuple(_in_their_forms(effect, spelled) for effect in effects)
-        return Decision(calls, effects, tuple(self._steps), tuple(self._early))
+        calls, effects = tuple(self._calls.values()), tuple(self._effects)
+        known = self.view.call
+        if (known is not None and known.forms) or any(call.forms for call in calls):
+            spelled = {call.id: call for call in (known, *calls) if call is not None and call.forms}
+            effects = tuple([_in_their_forms(effect, spelled) for effect in effects])
+        return Decision(calls, effects, tuple(self.steps), tuple(self._early))
 
 
 def _in_their_forms(effect: Effect, calls: dict[CallId, Call]) -> Effect:

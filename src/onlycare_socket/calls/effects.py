@@ -32,7 +32,7 @@ class Tell(Struct, frozen=True, gc=False):
     events: tuple[Event, ...]
     device: DeviceId | None = None
     else_all: bool = False
-    but: frozenset[DeviceId] = frozenset()
+    but: tuple[DeviceId, ...] = ()
     ringing: frozenset[DeviceId] | None = None
     counts: bool = False
     socket: str = ""

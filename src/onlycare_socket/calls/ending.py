@@ -12,11 +12,11 @@ from msgspec import UNSET
 
 from onlycare_socket.calls.call import (
     RINGING_LEGS,
+    RUNG_LEGS,
     Call,
     Code,
     Leg,
     LegState,
-    Party,
     Role,
     State,
     replace,
@@ -24,13 +24,13 @@ from onlycare_socket.calls.call import (
 )
 from onlycare_socket.calls.draft import Draft
 from onlycare_socket.calls.effects import Report, ReportKind, Tell, Unpush
-from onlycare_socket.calls.ids import DeviceId, Millis
+from onlycare_socket.calls.ids import DeviceId, Millis, UserId
 from onlycare_socket.calls.messages import Busy, Cancelled, Ended, Event, Rejected, TimedOut, reason_of
 
 
 def end(draft: Draft, call: Call, code: Code, *, reason: str = "", by: str | None = None) -> Call:
     """Ends a call: every timer off, the Agora token gone, nobody busy with it."""
-    draft.step(call.id, "ended", by=by or "", detail=code)
+    draft.step(call.id, "ended", by or "", detail=code)
     return draft.change(
         call,
         state=State.ENDED,
@@ -74,20 +74,20 @@ def stop_ring(
 ) -> Call:
     """Stops every ringing device of the receiver, except the one that answered."""
     ringing = ringing_devices(call)
-    legs = tuple(_stopped(leg, call.receiver, but) for leg in call.legs)
-    if legs != call.legs:
-        call = draft.change(call, legs=legs)
+    receiver = call.receiver.user
+    if any(_rings(leg, receiver, but) for leg in call.legs):
+        call = draft.change(call, legs=tuple([_stopped(leg, receiver, but) for leg in call.legs]))
     draft.do(
         Tell(
-            user=call.receiver.user,
+            user=receiver,
             call=call.id,
             events=stop_events(call, draft.now, code),
-            but=frozenset((but,)) if but else frozenset(),
+            but=(but,) if but else (),
             ringing=ringing,
             counts=counts,
-        ),
-        Unpush(call),
+        )
     )
+    draft.do(Unpush(call))
     return call
 
 
@@ -97,28 +97,20 @@ def ringing_devices(call: Call) -> frozenset[DeviceId]:
     return frozenset([leg.device for leg in call.legs if leg.user == receiver and leg.state in RINGING_LEGS])
 
 
-def _stopped(leg: Leg, receiver: Party, but: DeviceId | None) -> Leg:
-    if leg.user != receiver.user or leg.device == but or leg.state not in (*RINGING_LEGS, LegState.PUSHED):
-        return leg
-    return replace(leg, state=LegState.STOPPED, ended=False)
+def _rings(leg: Leg, receiver: UserId, but: DeviceId | None) -> bool:
+    return leg.state in RUNG_LEGS and leg.user == receiver and leg.device != but
+
+
+def _stopped(leg: Leg, receiver: UserId, but: DeviceId | None) -> Leg:
+    return replace(leg, state=LegState.STOPPED, ended=False) if _rings(leg, receiver, but) else leg
 
 
 def tell_party(
-    draft: Draft, call: Call, role: Role, *events: Event, but: frozenset[DeviceId] = frozenset(), counts: bool = False
+    draft: Draft, call: Call, role: Role, event: Event, *, but: tuple[DeviceId, ...] = (), counts: bool = False
 ) -> None:
     """Tells the device of a party that is in the call; all of his devices if it is unknown or has no socket."""
     party = call.party(role)
-    draft.do(
-        Tell(
-            user=party.user,
-            call=call.id,
-            events=events,
-            device=party.device,
-            else_all=True,
-            but=but,
-            counts=counts,
-        )
-    )
+    draft.do(Tell(party.user, call.id, (event,), party.device, True, but, counts=counts))
 
 
 def tell_dialler(draft: Draft, call: Call, *, counts: bool = False) -> None:
@@ -170,16 +162,16 @@ def tell_end(draft: Draft, call: Call, role: Role, device: DeviceId | None = Non
     """Tells a party that an accepted call is over; with `device`, his others only: that one ended it itself."""
     party = call.party(role)
     event = ended_event(call, role, draft.now)
-    told = {leg.device for leg in call.legs if leg.user == party.user and leg.ended}
+    told = tuple([leg.device for leg in call.legs if leg.ended and leg.user == party.user])
     if role is Role.RECEIVER and party.device is None:
         # Nobody knows which device has the call, so some may still ring.
         ringing = ringing_devices(call)
         call = stop_ring(draft, call, but=device)
-        told |= ringing
+        told += tuple(ringing)
     elif device is None:
-        tell_party(draft, call, role, event, but=frozenset(told), counts=True)
+        tell_party(draft, call, role, event, but=told, counts=True)
         return call
-    others = frozenset(told | {device}) if device else frozenset(told)
+    others = (*told, device) if device else told
     draft.do(Tell(user=party.user, call=call.id, events=(event,), but=others, counts=True))
     return call
 

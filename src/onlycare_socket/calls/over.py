@@ -12,23 +12,10 @@ from onlycare_socket.calls.messages import Reply
 def too_late(draft: Draft, call: Call, role: Role, command: UserCommand) -> None:
     """the same; the device is told how the call ended"""
     code = call.code or Code.EXPIRED
-    draft.do(
-        Ack(
-            Reply(
-                success=False,
-                error="Call has already ended",
-                code=code,
-                call_id=command.call_id,
-                state=call.state,
-            )
-        ),
-        Tell(
-            user=command.user,
-            call=call.id,
-            events=(ended_event(call, role, draft.now),),
-            device=command.device,
-        ),
-    )
+    reply = Reply(success=False, error="Call has already ended", code=code, call_id=command.call_id, state=call.state)
+    draft.do(Ack(reply))
+    event = ended_event(call, role, draft.now)
+    draft.do(Tell(user=command.user, call=call.id, events=(event,), device=command.device))
 
 
 def already_over(draft: Draft, call: Call, role: Role, command: UserCommand) -> None:

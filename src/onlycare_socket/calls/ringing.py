@@ -50,9 +50,10 @@ def cancel(draft: Draft, call: Call, role: Role, command: UserCommand) -> None:
         user=command.user,
         call=call.id,
         events=(ended_event(call, Role.CALLER, draft.now),),
-        but=frozenset((command.device,)),
+        but=(command.device,),
     )
-    draft.do(others, Report(ReportKind.HUNG_UP, call))
+    draft.do(others)
+    draft.do(Report(ReportKind.HUNG_UP, call))
 
 
 def show(draft: Draft, call: Call, role: Role, command: UserCommand) -> None:

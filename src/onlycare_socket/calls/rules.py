@@ -120,20 +120,13 @@ def _decide_user(draft: Draft, call_id: CallId, command: UserCommand) -> None:
         return draft.refuse_unknown(command.call_id)
     call = spell(draft, call, role, command.shown)
     party = call.party(role)
-    rule, place = TABLE[call.state][type(command)].get(role), draft.place()
+    rule, place = TABLE[call.state][type(command)].get(role), len(draft.steps)
     if rule is None:
         draft.refuse(command.call_id, Forbidden, call)
     else:
         rule(draft, _in_its_form(draft, call, command), role, command)
-    draft.step(
-        call.id,
-        EVENT_NAMES[type(command)],
-        by=party.shown,
-        device=command.device,
-        channel="socket",
-        detail=draft.outcome(),
-        place=place,
-    )
+    event = EVENT_NAMES[type(command)]
+    draft.step(call.id, event, party.shown, command.device, "socket", draft.outcome(), place=place)
     return None
 
 

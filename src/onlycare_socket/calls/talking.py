@@ -34,7 +34,7 @@ def decline_late(draft: Draft, call: Call, role: Role, command: UserCommand) -> 
 def hang_up(draft: Draft, call: Call, role: Role, command: UserCommand) -> None:
     """ended(completed): the other party and the ender's other devices are told"""
     winner = call.receiver.device
-    here = command.here if isinstance(command, HangUp) else frozenset()
+    here = command.here if isinstance(command, HangUp) else ()
     if role is Role.RECEIVER and winner not in (None, command.device) and winner in here:
         return elsewhere(draft, call, command)
     draft.accept(command.call_id, State.ENDED)

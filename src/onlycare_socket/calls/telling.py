@@ -26,7 +26,7 @@ class Told(Struct, frozen=True, gc=False):
             leg = _knowing(call.leg(self.user, device), self.user, device, self.what)
             if leg is not None:
                 legs = with_leg(legs, leg)
-        step = Step(now, "told", detail=self.what, told=self.devices, to=call.party(role).shown)
+        step = Step(now, "told", "", "", "", self.what, self.devices, call.party(role).shown)
         if legs is not call.legs:
             call = replace(call, version=call.version + 1, legs=legs)
         return call, step
