@@ -33,4 +33,8 @@ setInterval(() => {
 
 const http = createServer(pages({ board, events, entrance }));
 io.attach(http);
+// Nothing here needs the request that opened a session; Socket.IO keeps it otherwise, for as long as the session lives.
+io.engine.on("connection", (session) => {
+  session.request = null;
+});
 http.listen(settings.port, settings.host);

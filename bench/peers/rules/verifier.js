@@ -1,6 +1,7 @@
 "use strict";
 // Who a phone is. With a backend its token is verified there, over kept-alive connections, and the verdict is kept
 // for five minutes; without one, development tokens `dev:<user id>` are taken at their word.
+// The agent of node:http was measured to be the cheapest way to ask, before undici's pool and fetch.
 
 const http = require("node:http");
 const https = require("node:https");
@@ -34,9 +35,10 @@ class DevVerifier {
 
 class LaravelVerifier {
   constructor(url) {
-    this.url = new URL(`${url}/api/v1/users/me`);
-    this.client = this.url.protocol === "https:" ? https : http;
-    this.agent = new this.client.Agent({ keepAlive: true, maxSockets: CONNECTIONS, scheduling: "lifo" });
+    const { protocol, hostname, port, pathname } = new URL(`${url}/api/v1/users/me`);
+    this.client = protocol === "https:" ? https : http;
+    const agent = new this.client.Agent({ keepAlive: true, maxSockets: CONNECTIONS });
+    this.options = { hostname, port, path: pathname, agent, timeout: ONCE };
     this.verdicts = new Map();
     this.asking = new Map();
   }
@@ -73,7 +75,7 @@ class LaravelVerifier {
   askOnce(token) {
     return new Promise((resolve) => {
       const headers = { Authorization: `Bearer ${token}`, Accept: "application/json" };
-      const request = this.client.get(this.url, { agent: this.agent, headers, timeout: ONCE }, (response) => {
+      const request = this.client.get({ ...this.options, headers }, (response) => {
         let body = "";
         response.setEncoding("utf8");
         response.on("data", (piece) => {
