@@ -9,7 +9,7 @@ from typing import Annotated, Final, NoReturn
 import typer
 from rich.console import Console
 
-from bench import charts, machine, processes, results, running, table
+from bench import charts, machine, page, processes, results, running, table
 from bench.machine import ROOT
 from bench.results import Outcome, Report
 from bench.scenarios import SCENARIOS
@@ -34,6 +34,9 @@ def run(
     scenario: Annotated[
         str, typer.Option(metavar="A,B", help=f"Only these scenarios: {', '.join(SCENARIOS)}.")
     ] = ",".join(SCENARIOS),
+    servers: Annotated[
+        str, typer.Option(metavar="A,B", help=f"Only these servers: {', '.join(contestants(''))}.")
+    ] = ",".join(contestants("")),
     rounds: Annotated[int, typer.Option(min=0, help="Rounds of every scenario; 0 takes the scenario's own.")] = 0,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where the JSON and the pictures go.")] = RESULTS,
     python: Annotated[
@@ -42,7 +45,9 @@ def run(
 ) -> None:
     """Measure, print the tables, and write JSON and one picture for each scenario."""
     console = _console()
-    plans = [running.plan(SCENARIOS[name], quick=quick, rounds=rounds or None) for name in _names(scenario)]
+    only = _names(servers, list(contestants(python)), "server")
+    asked = _names(scenario, list(SCENARIOS), "scenario")
+    plans = [running.plan(SCENARIOS[name], quick=quick, rounds=rounds or None, only=only) for name in asked]
     begun = datetime.now(UTC)
     cores = processes.available()
     report = Report(
@@ -86,12 +91,13 @@ def _show(outcome: Outcome, console: Console) -> None:
         table.on_terminal(grid, console)
 
 
-def _names(listed: str) -> list[str]:
+def _names(listed: str, known: list[str], what: str) -> list[str]:
+    """Returns the names in a list, in the order in which they are known."""
     asked = [name.strip() for name in listed.split(",") if name.strip()]
     for name in asked:
-        if name not in SCENARIOS:
-            raise typer.BadParameter(f"no scenario is called {name!r}; there are {', '.join(SCENARIOS)}")
-    return [name for name in SCENARIOS if name in asked]
+        if name not in known:
+            raise typer.BadParameter(f"no {what} is called {name!r}; there are {', '.join(known)}")
+    return [name for name in known if name in asked]
 
 
 def _introduce(report: Report, seconds: float, console: Console) -> None:
@@ -122,13 +128,27 @@ def _draw(report: Report, folder: Path, prefix: str = "") -> list[Path]:
 @app.command()
 def report(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The JSON of a run.")],
+    update: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PAGE",
+            exists=True,
+            dir_okay=False,
+            help="Write this run into the page (docs/performance.md), and keep it with its pictures for a commit.",
+        ),
+    ] = None,
 ) -> None:
-    """Print the tables of an earlier run."""
+    """Print the tables of an earlier run, or make it the one that docs/performance.md shows."""
     console = _console()
     found = results.read(file)
     for outcome in found.scenarios:
         _show(outcome, console)
     table.on_terminal(table.budget_grid(found), console)
+    if update:
+        found.write(page.REFERENCE / "results.json")
+        _draw(found, page.REFERENCE)
+        page.update(update, found)
+        console.print(f"Wrote {update} and {page.REFERENCE}", highlight=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

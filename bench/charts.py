@@ -7,6 +7,7 @@ from typing import Final
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure as Picture
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from bench.results import Case, Outcome, Row, Spread, spread
 from bench.scenario import Figure, Scenario
@@ -68,6 +69,8 @@ def _bars(scenario: Scenario, cases: Sequence[Case]) -> Picture:
         panel.margins(x=0.28)
         panel.set_xlim(left=0)
         panel.set_title(figure.label, fontsize=10, loc="left")
+        panel.xaxis.set_major_locator(MaxNLocator(5))
+        panel.xaxis.set_major_formatter(FuncFormatter(lambda value, _, percent=figure.percent: _tick(value, percent)))
         _plain(panel, "x")
     for panel in panels[1:]:
         panel.set_yticklabels([])
@@ -96,12 +99,14 @@ def _percentiles(scenario: Scenario, cases: Sequence[Case]) -> Picture:
             there = [(at, value) for at, value in enumerate(values) if value is not None]
             _line(panel, row.contestant, [float(at) for at, _ in there], [value for _, value in there])
         panel.set_yscale("log")
+        panel.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         panel.set_xticks(range(len(figures)), [figure.label.removesuffix(" ms") for figure in figures], fontsize=9)
         panel.set_title(case.name, fontsize=10, loc="left")
         _plain(panel, "y")
     _same_scale(panels)
     panels[0].set_ylabel("ms, median of the rounds and range", fontsize=9)
-    panels[0].legend(fontsize=8, frameon=False, loc="upper left")
+    names, labels = panels[0].get_legend_handles_labels()
+    picture.legend(names, labels, fontsize=8.5, frameon=False, loc="outside lower center", ncols=len(labels))
     return picture
 
 
@@ -118,6 +123,7 @@ def _growth(scenario: Scenario, cases: Sequence[Case]) -> Picture:
         panel.set_xscale("log")
         panel.set_xticks(users, [case.name for case in cases], fontsize=9)
         panel.minorticks_off()
+        panel.margins(y=0.15)
         panel.set_ylim(bottom=0)
         panel.set_ylabel(scenario.figure(key).label, fontsize=9)
         panel.legend(fontsize=8, frameon=False, loc="lower right")
@@ -145,6 +151,10 @@ def _plain(panel: Axes, axis: str) -> None:
     panel.tick_params(labelsize=8.5, length=0)
     for side in ("top", "right", "left"):
         panel.spines[side].set_visible(False)
+
+
+def _tick(value: float, percent: bool) -> str:
+    return f"{100 * value:g}%" if percent else f"{value:,.10g}"
 
 
 def _colour(contestant: str) -> str:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
+from msgspec import structs
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
@@ -39,11 +40,22 @@ class Plan(NamedTuple):
         return sum(step.size.seconds for step in self.steps)
 
 
-def plan(scenario: Scenario, *, quick: bool = False, rounds: int | None = None) -> Plan:
-    """Returns the steps of a scenario; a quick run has one round unless it is told otherwise."""
+def plan(
+    scenario: Scenario, *, quick: bool = False, rounds: int | None = None, only: Sequence[str] | None = None
+) -> Plan:
+    """Returns the steps of a scenario; a quick run has one round unless it is told otherwise.
+
+    `only` leaves out all contestants but these.
+    """
     sizes = scenario.quick if quick else scenario.sizes
+    if only is not None:
+        sizes = tuple(structs.replace(size, contestants=_in(size.contestants, only)) for size in sizes)
     rounds = rounds or (1 if quick else scenario.rounds)
     return Plan(scenario, rounds, sizes, tuple(_interleaved(sizes, rounds)))
+
+
+def _in(contestants: Sequence[str], only: Sequence[str]) -> tuple[str, ...]:
+    return tuple(name for name in contestants if name in only)
 
 
 def _interleaved(sizes: Sequence[Size], rounds: int) -> Iterator[Step]:

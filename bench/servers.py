@@ -55,6 +55,7 @@ def contestants(python: str) -> dict[str, Contestant]:
             any_token=("--dev",),
             settings={
                 "RATE_LIMIT": _WIDE,
+                "SESSION_PACKETS": _WIDE,
                 "LARAVEL_API_SECRET": SECRET,
                 "LOG_LEVEL": "warning",
                 "LOG_FORMAT": "json",

@@ -131,6 +131,11 @@ def test_rounds_go_forwards_and_backwards_in_turn() -> None:
     ]
 
 
+def test_other_servers_can_be_left_out() -> None:
+    steps = plan(SCENARIOS["storm"], only=["node-rules", "node-relay"], rounds=2).steps
+    assert [step.contestant for step in steps] == ["node-rules", "node-rules"]
+
+
 def test_a_quick_run_is_announced_below_a_minute_and_a_half() -> None:
     assert sum(plan(scenario, quick=True).seconds for scenario in SCENARIOS.values()) < 90
 
@@ -189,8 +194,9 @@ def test_a_stopped_run_leaves_nothing_running(number: signal.Signals, tmp_path: 
     assert [one for one in started if one.is_running()] == []
 
 
-def test_an_unknown_scenario_is_wrong_usage() -> None:
-    asked = bench("run", "--scenario", "cycle")
+@pytest.mark.parametrize("option", ["--scenario", "--servers"])
+def test_an_unknown_name_is_wrong_usage(option: str) -> None:
+    asked = bench("run", option, "cycle")
     said, _ = asked.communicate(timeout=30)
     assert asked.returncode == 2
     assert "'cycle'" in said
