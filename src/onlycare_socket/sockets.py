@@ -98,6 +98,18 @@ class Connection:
         if len(self._said) > UNCONFIRMED:
             del self._said[0]
 
+    def begin_to_ring(self, call: CallId) -> bool:
+        """Notes that a call rings here; False if it did before."""
+        if call in self.rung:
+            return False
+        self.rung = (*self.rung[1 - RUNG :], call)
+        return True
+
+    def stop_ringing(self, call: CallId) -> None:
+        """Forgets that a call rang here."""
+        if call in self.rung:
+            self.rung = tuple([each for each in self.rung if each != call])
+
     def unheard(self) -> list[tuple[CallId, str]]:
         """Takes out what was told of which call and never followed by a packet from the client."""
         said = self._said if self.socket.session.packets_in == self._said_after else _NOTHING
@@ -107,6 +119,20 @@ class Connection:
 
 _NOTHING: list[tuple[CallId, str]] = []
 """Shared by the connections on which nothing was said; never added to."""
+
+
+class _Here:
+    """Where a user is: his live sockets, oldest first, and the devices that they belong to."""
+
+    __slots__ = ("connections", "devices")
+
+    def __init__(self, connection: Connection) -> None:
+        self.connections = [connection]
+        self.devices: tuple[DeviceId, ...] = (connection.device,)
+
+    def changed(self) -> None:
+        """Takes note that the sockets are others now."""
+        self.devices = tuple(dict.fromkeys([connection.device for connection in self.connections]))
 
 
 class _Seen(Struct, gc=False):
@@ -119,7 +145,7 @@ class NodeSockets:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._users: dict[UserId, list[Connection]] = {}
+        self._users: dict[UserId, _Here] = {}
         self._seen: OrderedDict[UserId, _Seen] = OrderedDict()
         self._numbers = 0
         self.connection_count = 0
@@ -129,7 +155,8 @@ class NodeSockets:
 
     def has_room(self, user: UserId) -> bool:
         """Whether another socket of this user is taken."""
-        return len(self._users.get(user, ())) < SOCKETS_PER_USER
+        here = self._users.get(user)
+        return here is None or len(here.connections) < SOCKETS_PER_USER
 
     def add(self, connection: Connection) -> bool:
         """Takes a new socket; True if the user had none."""
@@ -138,22 +165,24 @@ class NodeSockets:
         self.connection_count += 1
         user = connection.user
         self._see(user, connection.identity.id)
-        mine = self._users.get(user)
-        if mine is None:
-            self._users[user] = [connection]
+        here = self._users.get(user)
+        if here is None:
+            self._users[user] = _Here(connection)
             return True
-        mine.append(connection)
+        here.connections.append(connection)
+        here.changed()
         return False
 
     def remove(self, connection: Connection) -> bool:
         """Drops a socket that closed; True if it was the user's last. A socket that is not there is no error."""
         user = connection.user
-        mine = self._users.get(user)
-        if mine is None or connection not in mine:
+        here = self._users.get(user)
+        if here is None or connection not in here.connections:
             return False
-        mine.remove(connection)
+        here.connections.remove(connection)
         self.connection_count -= 1
-        if mine:
+        if here.connections:
+            here.changed()
             return False
         del self._users[user]
         self._see(user, connection.identity.id).last_seen = self._clock.wall()
@@ -174,12 +203,8 @@ class NodeSockets:
 
     def devices(self, user: UserId) -> tuple[DeviceId, ...]:
         """The devices of a user that have a live socket."""
-        mine = self._users.get(user)
-        if mine is None:
-            return ()
-        if len(mine) == 1:
-            return (mine[0].device,)
-        return tuple(dict.fromkeys(connection.device for connection in mine))
+        here = self._users.get(user)
+        return here.devices if here is not None else ()
 
     def online(self, user: UserId) -> bool:
         """Whether a user has a live socket."""
@@ -196,17 +221,18 @@ class NodeSockets:
 
     def connections(self, user: UserId) -> tuple[Connection, ...]:
         """A user's live sockets, newest first."""
-        return tuple(reversed(self._users.get(user, ())))
+        here = self._users.get(user)
+        return tuple(here.connections[::-1]) if here is not None else ()
 
     def of_device(self, user: UserId, device: DeviceId) -> list[Connection]:
         """The live sockets of one device, newest first."""
-        return [each for each in reversed(self._users.get(user, ())) if each.device == device]
+        return [each for each in self.connections(user) if each.device == device]
 
     def shown(self, user: UserId) -> str | None:
         """The backend's spelling of a user's id, if he was seen lately."""
-        mine = self._users.get(user)
-        if mine:
-            return mine[-1].identity.id
+        here = self._users.get(user)
+        if here is not None:
+            return here.connections[-1].shown
         seen = self._seen.get(user)
         return seen.shown if seen else None
 
@@ -219,12 +245,15 @@ class NodeSockets:
 
     def send(self, delivery: Delivery) -> None:
         """Writes a delivery to the newest live socket of each device; done when it returns."""
-        mine = self._users.get(delivery.user)
-        if mine is None:
+        here = self._users.get(delivery.user)
+        if here is None:
             return
+        connections = here.connections
+        if len(connections) > 1:
+            connections = _in_turn(connections, delivery.socket)
         written: list[Connection] = []
         for device in delivery.devices:
-            connection = _addressed(delivery, mine, device)
+            connection = _addressed(delivery, connections, device)
             if connection is not None:
                 connection.say(delivery.call, delivery.what, delivery.packets)
                 written.append(connection)
@@ -234,19 +263,15 @@ class NodeSockets:
 
 def _addressed(delivery: Delivery, connections: list[Connection], device: DeviceId) -> Connection | None:
     """The one to write to of a user's sockets. A call rings once on a socket, and is stopped once, where it rings."""
-    call, what = delivery.call, delivery.what
-    for connection in connections if len(connections) == 1 else _in_turn(connections, delivery.socket):
+    call, what, ringing = delivery.call, delivery.what, delivery.ringing
+    for connection in connections:
         if connection.device != device:
             continue
-        rang = call in connection.rung
         if what == "call:incoming":
-            if rang:
-                return None
-            connection.rung = (*connection.rung[1 - RUNG :], call)
-            return connection
-        if rang or delivery.ringing is None or device in delivery.ringing:
-            if rang and what == "call:ended":
-                connection.rung = tuple([each for each in connection.rung if each != call])
+            return connection if connection.begin_to_ring(call) else None
+        if ringing is None or device in ringing or call in connection.rung:
+            if what == "call:ended":
+                connection.stop_ringing(call)
             return connection
     return None
 

@@ -88,7 +88,7 @@ class Switchboard:
         self._clock = clock
         self._agora_app_id = agora_app_id
         self.counts: Counter[str] = Counter()
-        self._performers: dict[type[Effect], Callable[[Any], bool]] = {
+        self._performers: dict[type[Effect], Callable[[Any], object]] = {
             Tell: self._tell,
             Ring: self._ring,
             Wake: self._wake,
@@ -137,8 +137,7 @@ class Switchboard:
             self.counts["store_unavailable"] += 1
             answer(_refusal(Unavailable, written))
             return False
-        if decision.steps:
-            self._count(decision)
+        self._count(decision)
         emitted = False
         for effect in decision.effects:
             if type(effect) is Ack:
@@ -178,24 +177,21 @@ class Switchboard:
         A fault in it takes none of those behind it along: a phone must ring all the same.
         """
         try:
-            return self._performers[type(effect)](effect)
+            return self._performers[type(effect)](effect) is True
         except Exception:
             self.counts["effects_failed"] += 1
             log.exception("effect failed", effect=type(effect).__name__)
             return False
 
-    def _report(self, report: Report) -> bool:
+    def _report(self, report: Report) -> None:
         self._backend.report(report)
-        return False
 
-    def _unpush(self, unpush: Unpush) -> bool:
+    def _unpush(self, unpush: Unpush) -> None:
         self._push.cancel(unpush.call)
-        return False
 
-    def _wake(self, wake: Wake) -> bool:
+    def _wake(self, wake: Wake) -> None:
         self.counts["silent_phones"] += 1
         self._push.wake(wake.call, wake.device)
-        return False
 
     def _tell(self, tell: Tell) -> bool:
         devices = self._audience(tell)
@@ -224,19 +220,21 @@ class Switchboard:
         )
 
     def _audience(self, tell: Tell) -> tuple[DeviceId, ...]:
-        here, device = self._directory.devices(tell.user), tell.device
+        here, device, but = self._directory.devices(tell.user), tell.device, tell.but
         if device is not None and (device in here or not tell.else_all):
             here = (device,) if device in here else ()
-        return tuple([each for each in here if each not in tell.but]) if tell.but else here
+        if but:
+            here = tuple([each for each in here if each not in but])
+        return here
 
-    def _ring(self, ring: Ring) -> bool:
+    def _ring(self, ring: Ring) -> None:
         call = ring.call
         here = self._directory.devices(call.receiver.user)
         devices = here if ring.device is None else (ring.device,)
         if not devices:
             self.counts["rung_by_push"] += 1
             self._push.wake(call, None)
-            return False
+            return
         event = Incoming(
             call_id=call.written(call.receiver.user, ring.device),
             caller_id=call.caller.shown,
@@ -251,7 +249,6 @@ class Switchboard:
         )
         packet = event_packet(event.name, event)
         self._bus.send(Delivery(call.receiver.user, devices, call.id, event.name, (packet,)))
-        return False
 
     # ------------------------------------------------------------ what became of a delivery
 

@@ -12,7 +12,7 @@ from typing import TypeVar
 from onlycare_socket.adapters.timers import Timers
 from onlycare_socket.calls.call import Call, DeadlineKind, Early, EarlyKind, Step, replace
 from onlycare_socket.calls.decision import Decide, Decision, Note, View
-from onlycare_socket.calls.ids import CallId, UserId
+from onlycare_socket.calls.ids import CallId, Millis, UserId
 from onlycare_socket.clock import Clock
 from onlycare_socket.ports import StoreUnavailable
 
@@ -128,13 +128,13 @@ class MemoryCallStore:
         decide: Decide,
         done: Callable[[Decision | StoreUnavailable], object],
     ) -> None:
-        calls = self._calls
-        live = {user: calls[self._live[user]] for user in users if user in self._live} if users else NOBODY_LIVE
+        calls, lives, now = self._calls, self._live, self._clock.wall()
+        live = {user: calls[lives[user]] for user in users if user in lives} if users else NOBODY_LIVE
         known = calls.get(call) if call is not None else None
         early = self._early.of(call) if known is None else ()
-        decision = decide(View(self._clock.wall(), known, live, early))
+        decision = decide(View(now, known, live, early))
         for changed in decision.calls:
-            self._keep(changed)
+            self._keep(changed, now)
         for kept in decision.early:
             self._early.keep(kept)
         for id_, step in decision.steps:
@@ -148,16 +148,17 @@ class MemoryCallStore:
                 del steps[FIRST_STEPS]
             steps.append(step)
 
-    def _keep(self, call: Call) -> None:
-        before = self._calls.get(call.id)
-        self._calls[call.id] = call
+    def _keep(self, call: Call, now: Millis) -> None:
+        id_ = call.id
+        before = self._calls.get(id_)
+        self._calls[id_] = call
         if before is None:
             self._register(call)
         if call.live:
             if before is None or not call.same_deadlines(before):
-                self._timers.set(call, self._clock.wall(), self._clock.monotonic())
+                self._timers.set(call, now, self._clock.monotonic())
         elif before is None or before.live:
-            self._timers.drop(call.id)
+            self._timers.drop(id_)
             self._end(call)
 
     def _register(self, call: Call) -> None:

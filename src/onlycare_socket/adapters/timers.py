@@ -5,8 +5,6 @@ only live calls take up memory. A call whose deadline moves to later (a ring tha
 is moved when that slot is swept: most calls are over by then.
 """
 
-import math
-
 from onlycare_socket.calls.call import Call, DeadlineKind
 from onlycare_socket.calls.ids import CallId, Millis
 
@@ -33,21 +31,15 @@ class Timers:
 
     def set(self, call: Call, wall: Millis, monotonic: float) -> None:
         """Takes the deadlines of a call as it is now. One that did not move keeps its monotonic time."""
-        before = self._timers.get(call.id, ())
-        timers: list[_Timer] = []
-        first = math.inf
-        for kind, at in call.deadlines():
-            due = monotonic + (at - wall) / 1000
-            for held, was_at, was_due in before:
-                if held is kind and was_at == at:
-                    due = was_due
-            timers.append((kind, at, due))
-            first = min(first, due)
-        if timers:
-            self._timers[call.id] = timers
-            self._place(call.id, first)
-        else:
+        before = self._timers.get(call.id)
+        timers = [(kind, at, monotonic + (at - wall) / 1000) for kind, at in call.deadlines()]
+        if not timers:
             self.drop(call.id)
+            return
+        if before:
+            timers = [_held(timer, before) for timer in timers]
+        self._timers[call.id] = timers
+        self._place(call.id, min([due for _, _, due in timers]))
 
     def drop(self, call: CallId) -> None:
         """Forgets the deadlines of a call."""
@@ -89,3 +81,10 @@ class Timers:
             del members[call]
             if not members:
                 del self._slots[slot]
+
+
+def _held(timer: _Timer, before: list[_Timer]) -> _Timer:
+    for held in before:
+        if held[0] is timer[0] and held[1] == timer[1]:
+            return held
+    return timer

@@ -195,11 +195,17 @@ class Call(Struct, frozen=True, kw_only=True, gc=False):
 
     def deadlines(self) -> list[tuple[DeadlineKind, Millis]]:
         """Returns the timers that run."""
-        times = (self.ring_at, self.caller_grace_at, self.call_grace_at, self.max_duration_at, self.upgrade_at)
+        times = (self.ring_at, self.max_duration_at, self.call_grace_at, self.caller_grace_at, self.upgrade_at)
         return [(kind, at) for kind, at in zip(_KINDS, times, strict=True) if at is not None]
 
 
-_KINDS = tuple(DeadlineKind)
+_KINDS = (
+    DeadlineKind.RING,
+    DeadlineKind.MAX_DURATION,
+    DeadlineKind.CALL_GRACE,
+    DeadlineKind.CALLER_GRACE,
+    DeadlineKind.UPGRADE,
+)
 
 
 def with_leg(legs: tuple[Leg, ...], leg: Leg) -> tuple[Leg, ...]:

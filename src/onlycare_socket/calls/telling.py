@@ -2,8 +2,10 @@
 
 from msgspec import Struct
 
-from onlycare_socket.calls.call import Call, Leg, LegState, Step, replace, with_leg
+from onlycare_socket.calls.call import MAX_LEGS, Call, Leg, LegState, Step, replace
 from onlycare_socket.calls.ids import DeviceId, Millis, UserId
+
+OFFERED = LegState.OFFERED
 
 TERMINAL_EVENTS = frozenset({"call:ended", "call:rejected", "call:timeout", "call:busy"})
 """Events after which a device knows that the call is over for it."""
@@ -18,29 +20,39 @@ class Told(Struct, frozen=True, gc=False):
 
     def __call__(self, now: Millis, call: Call) -> tuple[Call, Step] | None:
         """Returns the call with the legs that know of it, and the line of its timeline; None for a stranger."""
-        role = call.role(self.user)
-        if role is None:
+        user, what = self.user, self.what
+        if user == call.caller.user:
+            to = call.caller
+        elif user == call.receiver.user:
+            to = call.receiver
+        else:
             return None
         legs = call.legs
         for device in self.devices:
-            leg = _knowing(call.leg(self.user, device), self.user, device, self.what)
-            if leg is not None:
-                legs = with_leg(legs, leg)
-        step = Step(now, "told", "", "", "", self.what, self.devices, call.party(role).shown)
+            legs = _heard(legs, user, device, what)
         if legs is not call.legs:
             call = replace(call, version=call.version + 1, legs=legs)
-        return call, step
+        return call, Step(now, "told", "", "", "", what, self.devices, to.shown)
 
 
-def _knowing(leg: Leg | None, user: UserId, device: DeviceId, what: str) -> Leg | None:
-    """Returns the leg of a device that has heard an event; None when that makes no difference to it."""
+def _heard(legs: tuple[Leg, ...], user: UserId, device: DeviceId, what: str) -> tuple[Leg, ...]:
+    """Returns the legs after a device has heard an event: the same ones when that makes no difference."""
+    for index, leg in enumerate(legs):
+        if leg.device == device and leg.user == user:
+            knowing = _knowing(leg, what)
+            return legs if knowing is leg else (*legs[:index], knowing, *legs[index + 1 :])
+    if len(legs) >= MAX_LEGS:
+        return legs
     if what == "call:incoming":
-        if leg is None:
-            return Leg(user, device, LegState.OFFERED)
-        state = LegState.OFFERED if leg.state is LegState.PUSHED else leg.state
-        return replace(leg, state=state, missed=False)
-    if what == "call:accepted":
-        return replace(leg, accepted=True) if leg else None
+        return (*legs, Leg(user, device, OFFERED))
     if what in TERMINAL_EVENTS:
-        return replace(leg, ended=True) if leg else Leg(user, device, LegState.STOPPED, ended=True)
-    return None
+        return (*legs, Leg(user, device, LegState.STOPPED, ended=True))
+    return legs
+
+
+def _knowing(leg: Leg, what: str) -> Leg:
+    if what == "call:incoming":
+        return replace(leg, state=OFFERED if leg.state is LegState.PUSHED else leg.state, missed=False)
+    if what == "call:accepted":
+        return replace(leg, accepted=True)
+    return replace(leg, ended=True) if what in TERMINAL_EVENTS else leg
