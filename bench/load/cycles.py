@@ -9,7 +9,7 @@ from bench.load.latencies import Latencies
 from bench.load.loop import Loop
 from bench.load.phone import Phone, Server
 from bench.load.stretch import go_on
-from bench.load.talk import Pair, Step, phones_of, several
+from bench.load.talk import Pair, Step, finish, phones_of, several
 from bench.load.usage import Window
 
 CALLER: Final = (
@@ -33,6 +33,7 @@ class Cycles:
         self._idle = [Phone(loop, server, 2 * pairs + 1 + number) for number in range(idle)]
         self._latencies = Latencies()
         self._done = 0
+        self._going = True
 
     def run(self, seconds: float, warmup: float, pid: int | None) -> dict[str, Any]:
         """Returns how many cycles were done in the measured time, and how long each took."""
@@ -44,10 +45,13 @@ class Cycles:
         self._latencies.forget()
         window = Window(pid)
         go_on(self._loop, seconds, "call cycles", lambda: self._done)
-        used = window.close()
-        return {"cycles": self._done - before, "cycle_ms": self._latencies.milliseconds(), **used}
+        used, done = window.close(), self._done - before
+        self._going = False
+        finish(self._loop, self._pairs)
+        return {"cycles": done, "cycle_ms": self._latencies.milliseconds(), **used}
 
     def _over(self, pair: Pair) -> None:
-        self._done += 1
-        self._latencies.add(perf_counter() - pair.begun)
-        pair.dial()
+        if self._going:
+            self._done += 1
+            self._latencies.add(perf_counter() - pair.begun)
+            pair.dial()

@@ -1,4 +1,7 @@
-"""The event loop: epoll and a few timers, and nothing between a readable socket and the phone that reads it."""
+"""The event loop: epoll and a few timers, and nothing between a readable socket and the phone that reads it.
+
+The same phones as asyncio protocols on uvloop took a fifth more CPU time a call cycle, measured in turns with this.
+"""
 
 import heapq
 import itertools

@@ -11,7 +11,7 @@ from bench.load.loop import WRITE, Loop
 from bench.load.packets import ENGINE_PONG, UPGRADE, connect, pass_over, rewritten, shown
 from bench.load.reports import Unexpected
 
-CHUNK: Final = 16_384
+CHUNK: Final = 4_096
 """Bytes read at once; what a phone is sent in a pass is far less."""
 USERS_PER_ADDRESS: Final = 25_000
 """Connections from one source address: Linux gives 28,232 ports for outgoing ones."""
@@ -158,10 +158,16 @@ class Phone:
     def read(self) -> None:
         """Takes what has come. The loop calls it."""
         data = self._received()
-        # One short text frame and nothing else, as nearly always.
-        if not self._rest and len(data) > 3 and data[1] == len(data) - 2 and data[0] == TEXT:
-            self._hear(data[2:])
-        elif data:
+        size = len(data)
+        # One text frame and nothing else, short or of medium length, as nearly always.
+        if size > 3 and data[0] == TEXT and not self._rest:
+            if data[1] == size - 2:
+                self._hear(data[2:])
+                return
+            if data[1] == 126 and (data[2] << 8 | data[3]) == size - 4:
+                self._hear(data[4:])
+                return
+        if data:
             self._take(data)
 
     def _take(self, data: bytes) -> None:

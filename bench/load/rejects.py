@@ -14,7 +14,7 @@ from bench.load.latencies import Latencies
 from bench.load.loop import Loop
 from bench.load.phone import Server
 from bench.load.stretch import go_on
-from bench.load.talk import Pair, Step, phones_of, several
+from bench.load.talk import Pair, Step, finish, phones_of, several
 from bench.load.usage import Window
 
 CALLER: Final = (Step(ACK_OF_INITIATE, 1), Step(b'42["call:rejected"', 2, timed=True))
@@ -32,6 +32,7 @@ class Rejects:
         self._begun = 0.0
         self._dialled = 0
         self._done = 0
+        self._going = True
         self._latencies = Latencies()
         self._late = Latencies()
 
@@ -46,10 +47,12 @@ class Rejects:
         self._late.forget()
         window = Window(pid)
         go_on(self._loop, seconds, "rejected calls", lambda: self._done)
-        used = window.close()
+        used, done = window.close(), self._done - before
+        self._going = False
+        finish(self._loop, self._pairs)
         late = self._late.milliseconds()
         return {
-            "calls": self._done - before,
+            "calls": done,
             "latency_ms": self._latencies.milliseconds(),
             "late_p99_ms": late.get("p99"),
             "late_max_ms": late.get("max"),
@@ -58,7 +61,7 @@ class Rejects:
 
     def _catch_up(self) -> None:
         """Dials every call whose time has come, as far as there are pairs, and comes back for the next."""
-        while self._free:
+        while self._free and self._going:
             now, due = perf_counter(), self._begun + self._dialled * self._interval
             if now < due:
                 self._loop.at(due, self._catch_up)
@@ -68,8 +71,10 @@ class Rejects:
             self._free.popleft().dial()
 
     def _over(self, pair: Pair) -> None:
+        self._free.append(pair)
+        if not self._going:
+            return
         self._done += 1
         self._latencies.add(pair.took)
-        self._free.append(pair)
         if len(self._free) == 1:
             self._catch_up()

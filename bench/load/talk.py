@@ -19,6 +19,9 @@ from bench.load.reports import Unexpected
 ACK: Final = ord("3")
 """Second byte of an ack's packet."""
 
+FINISHED: Final = 10.0
+"""Seconds within which the last calls have to end."""
+
 
 class Step(NamedTuple):
     """One thing to hear: how the packet begins, a bit that stands for it, what to say then, and whether it was awaited.
@@ -63,7 +66,8 @@ class Pair:
         self._heard = self._all
         self._over = over
         self._said = self.begun = self.took = 0.0
-        self.call_id = self.masked_id = b""
+        # In no packet: what is told of the calls of an earlier run, before the first of this one, is let pass.
+        self.call_id = self.masked_id = b"\0"
 
     def dial(self) -> None:
         """Begins the next call."""
@@ -71,6 +75,11 @@ class Pair:
         self.call_id, self.masked_id = self._ids.next()
         self.begun = perf_counter()
         self.caller.send(self._initiate.around(self.masked_id))
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether no call is under way."""
+        return self._heard == self._all
 
     def hear(self, party: "Party", step: Step) -> None:
         """Notes that one of the two heard this, and lets him answer."""
@@ -130,3 +139,13 @@ def several(
 def phones_of(pairs: Sequence[Pair]) -> list[Phone]:
     """Returns the phones of all pairs."""
     return [phone for pair in pairs for phone in (pair.caller, pair.callee)]
+
+
+def finish(loop: Loop, pairs: Sequence[Pair]) -> None:
+    """Lets the calls under way come to their ends, so that nothing is left over for the next run.
+
+    Raises Unexpected when one does not.
+    """
+    loop.run(lambda: all(pair.at_rest for pair in pairs), perf_counter() + FINISHED)
+    if left := sum(not pair.at_rest for pair in pairs):
+        raise Unexpected(f"{left} calls did not come to their end within {FINISHED:.0f} s")
