@@ -1,6 +1,6 @@
 // A Node server with the same rules as ours, as a good team would write it: typed checks, roles, busy and glare,
 // several devices, deadlines, budgets, timelines, remembered commands, tokens verified at the backend. It holds its
-// calls in memory and has no resume, no push, no HTTP words of the backend. Settings: rules/settings.js.
+// calls in memory and has no resume of what was missed, no push, no HTTP words of the backend.
 "use strict";
 const { createServer } = require("node:http");
 const { Server } = require("socket.io");
@@ -37,4 +37,4 @@ io.attach(http);
 io.engine.on("connection", (session) => {
   session.request = null;
 });
-http.listen(settings.port, settings.host);
+http.listen({ port: settings.port, host: settings.host, backlog: 4096 });

@@ -106,6 +106,7 @@ class Phone:
         self._strict = strict
         self._client = socketio.AsyncClient(reconnection=False)
         self._heard: asyncio.Queue[tuple[str, dict[str, Any]]] = asyncio.Queue()
+        self._presence: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
         self._client.on("*", self._hear)
         self._client.on("connect_error", self._refused)
 
@@ -144,6 +145,13 @@ class Phone:
         assert name == event, f"{name} came before {event}: {payload}"
         return payload
 
+    async def hear_of(self, user: str) -> str:
+        """Returns the next event about this user's presence; presence comes when it may, between all else."""
+        while True:
+            event, who = await asyncio.wait_for(self._presence.get(), WITHIN)
+            if who == user:
+                return event
+
     async def hear_nothing(self) -> None:
         """Checks that nothing more came; an ack that comes after whatever was on its way bounds the wait."""
         await self.say("call:sync", {})
@@ -154,4 +162,26 @@ class Phone:
 
     def _hear(self, event: str, *args: Any) -> None:
         payload = check_event(event, list(args)) if self._strict else args[0]
-        self._heard.put_nowait((event, payload))
+        if event.startswith("user:"):
+            self._presence.put_nowait((event, payload["userId"]))
+        else:
+            self._heard.put_nowait((event, payload))
+
+
+async def ringing(connect: Dial, url: str, caller: str, receiver: str) -> tuple[Phone, Phone, str]:
+    """Returns two phones and the call that rings between them."""
+    one, two, call = await connect(url, caller), await connect(url, receiver), call_id()
+    ack = await one.dial(receiver, call)
+    assert (ack["success"], ack["state"], ack["message"]) == (True, "ringing", "Call initiated successfully")
+    incoming = await two.hear("call:incoming")
+    assert (incoming["callerId"], incoming["callerName"]) == (caller, f"User {caller}")
+    assert incoming["expiresAt"] == ack["expiresAt"]
+    return one, two, call
+
+
+async def talking(connect: Dial, url: str, caller: str, receiver: str) -> tuple[Phone, Phone, str]:
+    """Returns two phones and the call that they talk in."""
+    one, two, call = await ringing(connect, url, caller, receiver)
+    assert (await two.say("call:accept", {"callId": call}))["state"] == "accepted"
+    assert (await one.hear("call:accepted"))["receiverId"] == receiver
+    return one, two, call

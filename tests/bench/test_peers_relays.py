@@ -19,7 +19,7 @@ async def pair(relay: str) -> AsyncIterator[tuple[Phone, Phone]]:
     try:
         await caller.connect(relay, "1", ["websocket"])
         await receiver.connect(relay, "2", ["websocket"])
-        assert (await caller.hear("user:online"))["userId"] == "2"
+        assert await caller.hear_of("2") == "user:online"
         yield caller, receiver
     finally:
         await caller.close()

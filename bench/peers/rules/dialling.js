@@ -68,9 +68,10 @@ function endOvertaken(board, id, receiver, command, early) {
   board.end(call, command.now, declined ? "declined" : "cancelled", early.reason, by.shown);
   command.answer(reply(call, command));
   const { socket } = command.me;
-  const event = endedEvent(call, call.caller, command.now);
-  if (!declined) socket.emit("call:ended", event);
-  else socket.emit("call:rejected", { callId: event.callId, reason: event.reason, timestamp: event.timestamp, code: event.code });
+  const ended = endedEvent(call, call.caller, command.now);
+  const { callId, reason, timestamp, code } = ended;
+  if (declined) socket.emit("call:rejected", { callId, reason, timestamp, code });
+  else socket.emit("call:ended", ended);
 }
 
 // Busy -------------------------------------------------------------------------------------------------------------

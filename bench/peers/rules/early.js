@@ -1,5 +1,5 @@
 "use strict";
-// Commands that overtook their initiate, since a push is faster than a socket: kept for a minute, at most twenty a user.
+// Commands that overtook their initiate, since a push is faster than a socket: kept for a minute, twenty a user.
 
 const { Expiry } = require("./expiry");
 

@@ -1,6 +1,6 @@
 "use strict";
-// One check for each payload, by hand: it returns what is wrong with it, or null. Faster than a compiled schema by a
-// factor of two to three on these small objects, and as strict: a missing, null or mistyped field is refused.
+// One check for each payload, written by hand: it returns what is wrong with it, or null. A missing, null or mistyped
+// field is refused.
 
 const { isUser, canonicalCall } = require("./ids");
 

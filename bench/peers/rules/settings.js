@@ -11,7 +11,7 @@ module.exports = {
   presence: env.PRESENCE_SCOPE || "all",
   ratePerMinute: number(env.RATE_LIMIT, 100),
   ringTimeout: number(env.RING_TIMEOUT, 30) * 1000,
-  callerGrace: 15_000,
+  callerGrace: number(env.CALLER_GRACE, 15) * 1000,
   callGrace: 120_000,
   maxDuration: 4 * 3_600_000,
   upgradeTimeout: 30_000,
