@@ -223,10 +223,13 @@ def build(
 def _authenticator(settings: Settings) -> Authenticator:
     """Imports what is used and nothing else: a process is smaller for it."""
     if settings.auth == "laravel":
-        from onlycare_socket.adapters.laravel import LaravelAuthenticator
+        from onlycare_socket.adapters.laravel import LaravelAuthenticator, Patience
 
-        failed = FailedAuthDelay(settings.trusted_proxies)
-        return LaravelAuthenticator(settings.laravel_api_url or "", failed_auth=failed)
+        return LaravelAuthenticator(
+            settings.laravel_api_url or "",
+            failed_auth=FailedAuthDelay(settings.trusted_proxies),
+            patience=Patience(concurrent=settings.laravel_concurrency),
+        )
     if settings.auth == "jwt":
         from onlycare_socket.adapters.jwt import JwtAuthenticator
 

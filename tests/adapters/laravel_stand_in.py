@@ -50,6 +50,21 @@ async def endless(request: web.Request) -> web.StreamResponse:
         return response
 
 
+def raw(*pieces: bytes) -> Behaviour:
+    """Answers with these very bytes and ends the connection."""
+
+    async def behave(request: web.Request) -> web.StreamResponse:
+        transport = request.transport
+        assert transport is not None
+        for piece in pieces:
+            transport.write(piece)
+            await asyncio.sleep(0)
+        transport.close()
+        return web.Response()
+
+    return behave
+
+
 async def hanging(request: web.Request) -> web.StreamResponse:
     """Never answers: is cancelled when the asker goes away, or with the server."""
     await asyncio.Event().wait()

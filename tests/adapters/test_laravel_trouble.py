@@ -12,7 +12,7 @@ from onlycare_socket.adapters.laravel_users import MAX_BODY
 from onlycare_socket.ports import Identity, Refused, Unavailable
 
 from .laravel_asking import ASHA, IMPATIENT, PHONE, STEADY, TOKEN, Clock, ask, asking, begin, until, verified
-from .laravel_stand_in import Behaviour, Laravel, answer, endless, hanging, reset, status, user
+from .laravel_stand_in import Behaviour, Laravel, answer, endless, hanging, raw, reset, status, user
 
 pytestmark = pytest.mark.usefixtures("logged")
 
@@ -48,6 +48,11 @@ TROUBLES: dict[str, Behaviour] = {
     "huge": answer(b'{"success":true,"data":{"id":5,"name":"' + b"x" * MAX_BODY + b'"}}'),
     "endless": endless,
     "reset": reset,
+    "no HTTP": raw(b"SSH-2.0-OpenSSH_9.2p1\r\n"),
+    "a head and half a body": raw(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"),
+    "a body in bad chunks": raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"),
+    "another protocol": raw(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\nConnection: upgrade\r\n\r\n"),
+    "a word in between and nothing": raw(b"HTTP/1.1 103 Early Hints\r\n\r\n"),
 }
 
 

@@ -42,7 +42,7 @@ class Patience(Struct, frozen=True, kw_only=True):
     request: float = 10.0
     """One request takes so long at the most: longer than a CONNECT waits, so that a backend that is merely slow gets to
     answer, and the phone that comes back finds the answer."""
-    concurrent: int = 32
+    concurrent: int = 64
     """Requests at one time; the others wait their turn inside their 8 s."""
     flights: int = 10_000
     """Tokens asked about at one time; beyond, a CONNECT gets the old verdict or `Unavailable` at once."""
@@ -198,7 +198,8 @@ class LaravelAuthenticator:
         return flight
 
     async def _fly(self, flight: Flight, token: str, delay: float) -> None:
-        await asyncio.sleep(delay)
+        if delay:
+            await asyncio.sleep(delay)
         repeated = 0
         while flight.waiters:
             answer = await self._ask(flight, token)

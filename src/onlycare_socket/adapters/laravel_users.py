@@ -9,20 +9,22 @@ import asyncio
 import email.utils
 import ssl
 import time
+from collections.abc import Mapping
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
 import aiohttp
 import msgspec
+from aiohttp.http_exceptions import HttpProcessingError
 from msgspec import Struct
 
 from onlycare_socket import __version__
+from onlycare_socket.adapters.lean_get import LeanGet, Reply
 from onlycare_socket.credentials import identity_of
 from onlycare_socket.ports import Identity
 
 MAX_BODY: Final = 262_144
 """Bytes of an answer that are read at the most; an answer about one user has a few thousand."""
-_CHUNK: Final = 16_384
 _MOST_RETRY_AFTER: Final = 86_400.0
 
 TroubleKind = Literal[
@@ -100,74 +102,53 @@ class UsersMe:
         self.url = f"{api_root(api_url)}/users/me"
         self._request_timeout = request_timeout
         self._connections = connections
-        self._session: aiohttp.ClientSession | None = None
+        self._get: LeanGet | None = None
 
     async def open(self) -> None:
         """Makes the pool; nothing is sent yet."""
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=self._connections, keepalive_timeout=30),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(total=None),
-            headers={"Accept": "application/json", "User-Agent": f"onlycare-socket/{__version__}"},
-            skip_auto_headers=("Accept-Encoding",),
-        )
+        headers = {"Accept": "application/json", "User-Agent": f"onlycare-socket/{__version__}"}
+        self._get = LeanGet(self.url, headers, connections=self._connections, idle=30)
 
     async def close(self) -> None:
         """Closes the pool; a question on its way is answered with trouble."""
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        if self._get is not None:
+            await self._get.close()
+            self._get = None
 
     async def ask(self, token: str | None) -> Answer:
         """Asks once, within the time limit. Without a token it asks as the start-up check does."""
-        if self._session is None:
+        if self._get is None:
             return Trouble("unreachable", "the server is stopping")
-        headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        line = "" if token is None else f"Authorization: Bearer {token}"
         try:
-            async with (
-                asyncio.timeout(self._request_timeout),
-                self._session.get(self.url, headers=headers, allow_redirects=False) as response,
-            ):
-                return await _read(response)
+            async with asyncio.timeout(self._request_timeout):
+                return _read(await self._get.get(line, most=MAX_BODY))
         except TimeoutError:
             return Trouble("timeout", f"no answer within {self._request_timeout:g} s")
         except (aiohttp.ClientSSLError, ssl.SSLError) as error:
             return Trouble("tls", str(error))
         except (aiohttp.ClientConnectionError, OSError) as error:
             return Trouble("unreachable", str(error) or type(error).__name__)
-        except aiohttp.ClientError as error:
+        except (aiohttp.ClientError, HttpProcessingError) as error:
             # What is not HTTP. Its text may quote what was received, so only its kind is told.
             return Trouble("rubbish", f"the answer is not HTTP as it should be ({type(error).__name__})")
 
 
-async def _read(response: aiohttp.ClientResponse) -> Answer:
-    status = response.status
+def _read(reply: Reply) -> Answer:
+    status = reply.status
     if status == 200:
-        return _parse(await _body(response))
+        return _parse(reply.body)
     if status in (401, 403):
         return Denied(status)
     if status == 429:
-        return Trouble("throttled", "it answers 429 (too many requests)", _retry_after(response))
+        return Trouble("throttled", "it answers 429 (too many requests)", _retry_after(reply.headers))
     if status >= 500:
-        return Trouble("server_error", f"it answers {status}", _retry_after(response))
+        return Trouble("server_error", f"it answers {status}", _retry_after(reply.headers))
     if status == 404:
         return Trouble("not_found", "it answers 404")
     if status in (301, 302, 303, 307, 308):
-        return Trouble("redirect", f"it redirects to {_place(response.headers.get('Location', ''))}")
+        return Trouble("redirect", f"it redirects to {_place(reply.headers.get('Location', ''))}")
     return Trouble("unexpected", f"it answers {status}")
-
-
-async def _body(response: aiohttp.ClientResponse) -> bytes | None:
-    """Returns the body, or None when it is over the limit: then no more of it is read."""
-    pieces: list[bytes] = []
-    size = 0
-    async for piece in response.content.iter_chunked(_CHUNK):
-        size += len(piece)
-        if size > MAX_BODY:
-            response.close()
-            return None
-        pieces.append(piece)
-    return b"".join(pieces)
 
 
 def _parse(body: bytes | None) -> Found | Trouble:
@@ -185,9 +166,9 @@ def _parse(body: bytes | None) -> Found | Trouble:
     return Found(identity) if identity else Trouble("rubbish", "its data.id names no user")
 
 
-def _retry_after(response: aiohttp.ClientResponse) -> float:
+def _retry_after(headers: Mapping[str, str]) -> float:
     """Returns the seconds of a Retry-After header, in either of its forms (RFC 9110 section 10.2.3), else 0."""
-    text = response.headers.get("Retry-After", "").strip()
+    text = headers.get("Retry-After", "").strip()
     if text.isascii() and text.isdigit() and len(text) < 10:
         return min(float(text), _MOST_RETRY_AFTER)
     try:

@@ -96,6 +96,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             default="laravel when LARAVEL_API_URL is set; static with --dev",
         ),
     ] = "laravel"
+    laravel_concurrency: Annotated[
+        int,
+        setting(
+            "With `AUTH=laravel`: how many tokens are asked about at one time; the others wait their turn. About as "
+            "many as the backend has workers to spare when every phone comes back at once.",
+            unit="requests",
+            ge=1,
+            le=1000,
+        ),
+    ] = 64
     jwt_secret: Annotated[
         str | None,
         setting("With `AUTH=jwt`: the HS256 key, at least 32 bytes. Either this or JWT_PUBLIC_KEY.", secret=True),

@@ -109,7 +109,11 @@ class EngineServer:
                 options.max_payload,
             )
         )
-        first = session.take_queued() if websocket is None else []
+        first = []
+        if websocket is None:
+            first = session.take_queued()
+        else:
+            session.flush()  # leaves in one write with the answer to the upgrade
         session.client = self._welcome(session)
         return session, first
 
