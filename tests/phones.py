@@ -163,8 +163,8 @@ class Phone:
     def send(self, packet: bytes) -> None:
         """Hears an event: checks it against the contract and keeps it."""
         assert self.online, f"{self.name} is gone and was sent {packet!r}"
-        assert packet[:1] == b"2", packet
-        name, *args = json.loads(packet[1:])
+        assert packet[:2] == b"42", packet
+        name, *args = json.loads(packet[2:])
         self._keep(name, check_event(name, args))
 
     def close(self, reason: str = "") -> None:
@@ -275,7 +275,7 @@ class Phone:
 
         def answer(reply: Reply) -> None:
             assert not acks, f"{event} of {self.name} was acked twice"
-            ack = check_ack(event, json.loads(ack_packet(1, reply)[2:]))
+            ack = check_ack(event, json.loads(ack_packet(1, reply)[3:]))
             acks.append(ack)
             self.heard.append(Heard("ack", ack))
 
@@ -358,7 +358,7 @@ class Exchange:
             self.spoken_of.add(canonical_call(command.call_id))
 
         def answer(reply: Reply, emitted: bool) -> None:
-            answers.append((check_ack("word", json.loads(ack_packet(1, reply)[2:])), emitted))
+            answers.append((check_ack("word", json.loads(ack_packet(1, reply)[3:])), emitted))
 
         self.switchboard.word(command, answer)
         assert len(answers) == 1

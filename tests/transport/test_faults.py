@@ -22,7 +22,10 @@ class Unwritable:
         self.real: WebSocket = session.websocket
         session.websocket = self
 
-    def send(self, packets: Sequence[Packet]) -> None:
+    def send(self, packet: Packet) -> None:
+        raise RuntimeError("on purpose")
+
+    def send_all(self, packets: Sequence[Packet]) -> None:
         raise RuntimeError("on purpose")
 
     def close(self) -> None:

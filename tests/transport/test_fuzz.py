@@ -76,7 +76,11 @@ class Recorder:
         self.sent: list[Packet] = []
         self.closed = 0
 
-    def send(self, packets: Sequence[Packet]) -> None:
+    def send(self, packet: Packet) -> None:
+        assert not self.closed
+        self.sent.append(packet)
+
+    def send_all(self, packets: Sequence[Packet]) -> None:
         assert not self.closed
         self.sent += packets
 

@@ -259,10 +259,12 @@ async def test_what_one_tick_sends_leaves_in_one_write(picows: Harness) -> None:
     written: list[int] = []
     session = socket.session
     assert session.websocket is not None
-    send = session.websocket.send
+    send = session.websocket.send_all
 
     class Counting:
-        def send(self, packets: list[bytes]) -> None:
+        def send(self, packet: bytes) -> None: ...
+
+        def send_all(self, packets: list[bytes]) -> None:
             written.append(len(packets))
             send(packets)
 

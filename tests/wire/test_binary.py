@@ -52,14 +52,14 @@ def test_attachments_come_back_to_their_places(arguments: list[Any], ack_id: int
     ],
 )
 def test_wrong_placeholders_are_refused(body: bytes) -> None:
-    coming = assembly(b"51-" + body)
+    coming = assembly(b"451-" + body)
     coming.add(b"data")
     with pytest.raises(MalformedPacket):
         coming.restore()
 
 
 def test_attachments_have_a_total_size() -> None:
-    coming = assembly(b'52-["a",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]', max_size=10)
+    coming = assembly(b'452-["a",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]', max_size=10)
     coming.add(b"12345678")
     with pytest.raises(MalformedPacket):
         coming.add(b"901")
@@ -67,7 +67,7 @@ def test_attachments_have_a_total_size() -> None:
 
 def test_arguments_that_are_no_array_are_refused() -> None:
     with pytest.raises(MalformedPacket):
-        assembly(b"51-{}")
+        assembly(b"451-{}")
 
 
 @pytest.mark.parametrize("value", [b"", bytearray(b"a"), memoryview(b"a"), [1, {"a": (b"x",)}]])

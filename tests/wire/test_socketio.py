@@ -46,7 +46,7 @@ def test_an_ack_gives_back_what_was_put_into_it(ack_id: int, args: list[Any], na
 
 
 @given(
-    st.binary(max_size=200) | st.from_regex(rb"[0-7][0-9]{0,3}-?(/[a-z]*,?)?[0-9]{0,3}(\[.{0,20}\])?", fullmatch=True)
+    st.binary(max_size=200) | st.from_regex(rb"4[0-7][0-9]{0,3}-?(/[a-z]*,?)?[0-9]{0,3}(\[.{0,20}\])?", fullmatch=True)
 )
 def test_any_bytes_are_parsed_or_refused(data: bytes) -> None:
     try:
@@ -64,16 +64,16 @@ def test_any_bytes_are_parsed_or_refused(data: bytes) -> None:
 @pytest.mark.parametrize(
     ("packet", "header"),
     [
-        (b"0", Header(0, 0, "/", None, 1)),
-        (b'0{"token":"1"}', Header(0, 0, "/", None, 1)),
-        (b"0/custom", Header(0, 0, "/custom", None, 8)),
-        (b"0/custom,{}", Header(0, 0, "/custom", None, 9)),
-        (b'2["a"]', Header(2, 0, "/", None, 1)),
-        (b'212["a"]', Header(2, 0, "/", 12, 3)),
-        (b'2/custom,12["a"]', Header(2, 0, "/custom", 12, 11)),
-        (b'51-["a",{"_placeholder":true,"num":0}]', Header(5, 1, "/", None, 3)),
-        (b'52-/custom,7["a"]', Header(5, 2, "/custom", 7, 12)),
-        (b"610-3[]", Header(6, 10, "/", 3, 5)),
+        (b"40", Header(0, 0, "/", None, 2)),
+        (b'40{"token":"1"}', Header(0, 0, "/", None, 2)),
+        (b"40/custom", Header(0, 0, "/custom", None, 9)),
+        (b"40/custom,{}", Header(0, 0, "/custom", None, 10)),
+        (b'42["a"]', Header(2, 0, "/", None, 2)),
+        (b'4212["a"]', Header(2, 0, "/", 12, 4)),
+        (b'42/custom,12["a"]', Header(2, 0, "/custom", 12, 12)),
+        (b'451-["a",{"_placeholder":true,"num":0}]', Header(5, 1, "/", None, 4)),
+        (b'452-/custom,7["a"]', Header(5, 2, "/custom", 7, 13)),
+        (b"4610-3[]", Header(6, 10, "/", 3, 6)),
     ],
 )
 def test_headers(packet: bytes, header: Header) -> None:
@@ -83,19 +83,19 @@ def test_headers(packet: bytes, header: Header) -> None:
 @pytest.mark.parametrize(
     "packet",
     [
-        b"",
-        b"7",
-        b"abc",
-        b"5[]",
-        b"5999999999-[]",
-        b"511-[]",
-        b"599999999999999999999-[]",
-        b"21-[]",
-        b"012",
-        b"3[]",
-        b"60-[]",
-        b"112",
-        b"41",
+        b"4",
+        b"47",
+        b"4abc",
+        b"45[]",
+        b"45999999999-[]",
+        b"4511-[]",
+        b"4599999999999999999999-[]",
+        b"421-[]",
+        b"4012",
+        b"43[]",
+        b"460-[]",
+        b"4112",
+        b"441",
     ],
 )
 def test_a_malformed_header_is_refused(packet: bytes) -> None:
@@ -142,14 +142,14 @@ def test_the_packets_a_server_sends() -> None:
     class Ring(msgspec.Struct):
         call: str
 
-    assert socketio.event_packet("call:incoming", Ring("1")) == b'2["call:incoming",{"call":"1"}]'
-    assert socketio.event_packet("a", msgspec.Raw(b"[1]"), namespace="/x") == b'2/x,["a",[1]]'
-    assert socketio.ack_packet(7) == b"37[]"
-    assert socketio.connect_packet("id") == b'0{"sid":"id"}'
-    assert socketio.connect_error_packet("Invalid namespace", namespace="/r") == b'4/r,{"message":"Invalid namespace"}'
-    assert socketio.connect_error_packet("no", {"code": "x"}) == b'4{"message":"no","data":{"code":"x"}}'
-    assert socketio.disconnect_packet() == b"1"
-    assert socketio.disconnect_packet("/x") == b"1/x,"
+    assert socketio.event_packet("call:incoming", Ring("1")) == b'42["call:incoming",{"call":"1"}]'
+    assert socketio.event_packet("a", msgspec.Raw(b"[1]"), namespace="/x") == b'42/x,["a",[1]]'
+    assert socketio.ack_packet(7) == b"437[]"
+    assert socketio.connect_packet("id") == b'40{"sid":"id"}'
+    assert socketio.connect_error_packet("Invalid namespace", namespace="/r") == b'44/r,{"message":"Invalid namespace"}'
+    assert socketio.connect_error_packet("no", {"code": "x"}) == b'44{"message":"no","data":{"code":"x"}}'
+    assert socketio.disconnect_packet() == b"41"
+    assert socketio.disconnect_packet("/x") == b"41/x,"
 
 
 def test_integers_wider_than_64_bits_survive() -> None:

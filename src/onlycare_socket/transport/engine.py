@@ -9,7 +9,6 @@ import math
 import secrets
 from collections.abc import Callable
 
-import structlog
 from aiohttp import web
 
 from onlycare_socket.transport.counters import Counters
@@ -19,6 +18,7 @@ from onlycare_socket.transport.head import read_upgrade
 from onlycare_socket.transport.heartbeat import Wheel, tick_for
 from onlycare_socket.transport.layer import Client
 from onlycare_socket.transport.options import ServerOptions
+from onlycare_socket.transport.outgoing import Outgoing
 from onlycare_socket.transport.picowssocket import PicowsHall
 from onlycare_socket.transport.polling import Polling
 from onlycare_socket.transport.route import Route
@@ -26,8 +26,6 @@ from onlycare_socket.transport.session import SHUTTING_DOWN, Session
 from onlycare_socket.transport.websocket import WebSocket
 from onlycare_socket.wire.engineio import Packet, join_payload, open_packet
 from onlycare_socket.wire.session import Machine, Phase, Timing
-
-log = structlog.get_logger("onlycare_socket.transport")
 
 SID_BYTES = 15
 """120 bits of the system's randomness: an id nobody guesses."""
@@ -58,10 +56,9 @@ class EngineServer:
         self._route = Route(self)
         self.time: Callable[[], float] = _not_started
         """The loop's clock, in seconds."""
-        self._call_soon: Callable[[Callable[[], None]], object] = _not_started
         self._timing = Timing(options.ping_interval, options.ping_timeout, options.upgrade_timeout)
         self._farewells = Farewells(self.wheel)
-        self._dirty: list[Session] = []
+        self.outgoing = Outgoing(self.counters, _not_started)
 
     def attach(self, app: web.Application) -> None:
         """Answer `options.path` of `app`. Stopping the app closes the sessions, if `close` has not done so."""
@@ -117,12 +114,6 @@ class EngineServer:
         session.client = self._welcome(session)
         return session, first
 
-    def flush_soon(self, session: Session) -> None:
-        """Have `session.flush` called when the work of this tick is done."""
-        self._dirty.append(session)
-        if len(self._dirty) == 1:
-            self._call_soon(self._flush)
-
     def forget(self, session: Session, reason: str) -> None:
         """The session has ended."""
         self.sessions.pop(session.sid, None)
@@ -147,25 +138,16 @@ class EngineServer:
                 session.close(SHUTTING_DOWN)
             if step + 1 < steps:
                 await asyncio.sleep(spread / steps)
-        self._flush()
+        self.outgoing.flush()
         await self.hall.empty()
         self.wheel.stop()
 
     async def _start(self, app: web.Application) -> None:
         loop = asyncio.get_running_loop()
-        self.time, self._call_soon = loop.time, loop.call_soon
+        self.time, self.outgoing.call_soon = loop.time, loop.call_soon
 
     async def _stop(self, app: web.Application) -> None:
         await self.close()
-
-    def _flush(self) -> None:
-        dirty, self._dirty = self._dirty, []
-        for session in dirty:
-            try:
-                session.flush()
-            except Exception:  # the others of this tick are not called again
-                log.exception("session could not be flushed", address=session.address)
-                session.fail()
 
 
 def _not_started(*_: object) -> float:

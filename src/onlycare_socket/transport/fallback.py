@@ -29,7 +29,11 @@ class AiohttpSocket:
         self.overrun = False
         """Whether it was dropped because its client does not read."""
 
-    def send(self, packets: Sequence[Packet]) -> None:
+    def send(self, packet: Packet) -> None:
+        """Write a packet."""
+        self.send_all((packet,))
+
+    def send_all(self, packets: Sequence[Packet]) -> None:
         """Write the packets in one go."""
         if self.closing or self._transport.is_closing():
             return

@@ -10,7 +10,7 @@ import msgspec
 from onlycare_socket.transport.session import Session
 from onlycare_socket.wire import socketio
 from onlycare_socket.wire.binary import binary_packet, holds_bytes
-from onlycare_socket.wire.engineio import MESSAGE, Binary
+from onlycare_socket.wire.engineio import Binary
 
 if TYPE_CHECKING:
     from onlycare_socket.transport.client import SocketClient
@@ -63,7 +63,7 @@ class Socket:
     def send(self, packet: bytes) -> None:
         """Send a packet that `wire.socketio` has encoded, for this namespace."""
         if self.connected:
-            self.session.send(MESSAGE + packet)
+            self.session.send(packet)
 
     def ack(self, ack_id: int, *args: object) -> None:
         """Answer an event of the client that asked for it."""
@@ -123,7 +123,7 @@ class Socket:
     def _send_binary(self, kind: int, arguments: list[object], ack_id: int | None) -> None:
         packet, attachments = binary_packet(kind, arguments, namespace=self.namespace.name, ack_id=ack_id)
         if self.connected:
-            self.session.send(MESSAGE + packet)
+            self.session.send(packet)
             for attachment in attachments:
                 self.session.send(Binary(attachment))
 

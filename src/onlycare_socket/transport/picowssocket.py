@@ -50,15 +50,17 @@ class PicowsSocket(WSListener):
 
     # What a session calls.
 
-    def send(self, packets: Sequence[Packet]) -> None:
-        """Write the packets in one system call where the kernel takes them."""
-        if self.closed:
-            return
-        assert self.wire is not None
-        if len(packets) == 1:
-            packet = packets[0]
+    def send(self, packet: Packet) -> None:
+        """Write a packet, at once if the kernel takes it."""
+        if not self.closed:
+            assert self.wire is not None
             self.wire.send(BINARY if type(packet) is Binary else TEXT, packet)
-        elif self.out is not None and not self.out.is_closing():
+
+    def send_all(self, packets: Sequence[Packet]) -> None:
+        """Write the packets in one system call where the kernel takes them."""
+        if len(packets) == 1:
+            self.send(packets[0])
+        elif not self.closed and self.out is not None and not self.out.is_closing():
             self.out.write(websocket.frames(packets))
 
     def close(self) -> None:
@@ -127,8 +129,8 @@ class PicowsSocket(WSListener):
         kind = frame.msg_type
         if frame.rsv1 or frame.rsv2 or frame.rsv3:
             self._close_with(websocket.PROTOCOL_ERROR)
-        elif kind == TEXT and frame.fin and self.fragments is None:
-            self._whole(TEXT, frame.get_payload_as_bytes())
+        elif kind is TEXT and frame.fin and self.fragments is None:
+            self._text(frame.get_payload_as_bytes())
         elif kind in DATA_FRAMES:
             self._fragment(kind, frame)
         elif kind == CLOSE:
@@ -154,14 +156,19 @@ class PicowsSocket(WSListener):
             whole, self.fragments = b"".join(self.fragments), None
             self._whole(self.fragments_kind, whole)
 
-    def _whole(self, kind: WSMsgType, data: bytes) -> None:
-        assert self.receiver is not None
-        if kind == BINARY:
-            self.receiver.receive(Binary(data))
-        elif is_text(data):
+    def _text(self, data: bytes) -> None:
+        if data.isascii() or is_text(data):
+            assert self.receiver is not None
             self.receiver.receive(data)
         else:
             self._close_with(websocket.BAD_TEXT)
+
+    def _whole(self, kind: WSMsgType, data: bytes) -> None:
+        if kind == BINARY:
+            assert self.receiver is not None
+            self.receiver.receive(Binary(data))
+        else:
+            self._text(data)
 
     def _control(self, transport: WSTransport, kind: WSMsgType, frame: WSFrame) -> None:
         if self.receiver is not None and self.receiver.spend(frame.payload_size) and kind == PING:

@@ -11,7 +11,6 @@ from onlycare_socket.transport.engine import EngineServer
 from onlycare_socket.transport.namespace import Namespace, Socket
 from onlycare_socket.transport.options import ServerOptions
 from onlycare_socket.transport.session import Session
-from onlycare_socket.wire.engineio import MESSAGE
 from onlycare_socket.wire.socketio import ROOT
 
 
@@ -58,10 +57,8 @@ class SocketServer:
 
     def broadcast(self, sockets: Iterable[Socket], packet: bytes) -> None:
         """Send one packet, encoded once by `wire.socketio`, to many sockets of its namespace."""
-        message = MESSAGE + packet
         for socket in sockets:
-            if socket.connected:
-                socket.session.send(message)
+            socket.send(packet)
 
     async def close(self, spread: float = 0.0) -> None:
         """Close every transport, evenly over `spread` seconds; open polls end at once. No DISCONNECT is sent."""

@@ -1,20 +1,20 @@
 """One Engine.IO session: the pure machine of `wire.session` with a transport under it and an application above.
 
-Outgoing packets wait in `_out` until the end of the loop's tick; then one write takes them all. On long polling they
+Outgoing packets wait in `queued` until the end of the loop's tick; then one write takes them all. On long polling they
 wait there for the next poll, and on the way from polling to WebSocket they simply stay: whichever transport is
 there next takes them, in order.
 """
 
 import math
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import structlog
 
 from onlycare_socket.transport.layer import NOBODY, Client
+from onlycare_socket.transport.probes import Answered, Probes
 from onlycare_socket.transport.websocket import WebSocket
-from onlycare_socket.wire.engineio import CLOSE, NOOP, PING, PROBE_ANSWER, Binary, Packet
-from onlycare_socket.wire.session import INBOUND, Due, Happening, Inbound, Machine, Phase
+from onlycare_socket.wire.engineio import CLOSE, MESSAGE, NOOP, PING, PROBE_ANSWER, Binary, Packet
+from onlycare_socket.wire.session import CLOSED, INBOUND, Due, Happening, Inbound, Machine
 
 if TYPE_CHECKING:
     from onlycare_socket.transport.engine import EngineServer
@@ -27,18 +27,15 @@ PACKET_OVERHEAD = 48
 
 SHUTTING_DOWN = "server shutting down"
 
-Answered = Callable[[bool], None]
-
 
 class Session:
     """One client, whatever transport it uses."""
 
     __slots__ = (
         "_bytes_left",
-        "_out",
         "_packets_left",
         "_probes",
-        "_queued",
+        "_queued_size",
         "_window_end",
         "address",
         "alarm_at",
@@ -48,6 +45,7 @@ class Session:
         "machine",
         "packets_in",
         "polling",
+        "queued",
         "rejected",
         "sid",
         "slot",
@@ -73,9 +71,10 @@ class Session:
         self.rejected = False
         """Whether the session was ended because of what the client did."""
         self.slot = -1
-        self._out: list[Packet] = []
-        self._queued = 0
-        self._probes: list[tuple[float, Answered]] | None = None
+        self.queued: list[Packet] = []
+        """Packets for the client that no transport has taken yet."""
+        self._queued_size = 0
+        self._probes: Probes | None = None
         self._window_end = now + engine.options.window
         self._packets_left = engine.packets_allowed
         self._bytes_left = engine.bytes_allowed
@@ -83,7 +82,7 @@ class Session:
     @property
     def closed(self) -> bool:
         """Whether the session is over."""
-        return self.machine.phase is Phase.CLOSED
+        return self.machine.phase is CLOSED
 
     @property
     def transport(self) -> str:
@@ -94,35 +93,32 @@ class Session:
 
     def send(self, packet: Packet) -> None:
         """Queue a packet; it leaves at the end of this tick, or with the next poll."""
-        if self.machine.phase is Phase.CLOSED:
+        if self.machine.phase is CLOSED:
             return
-        out = self._out
-        out.append(packet)
-        if len(out) == 1:
-            self.engine.flush_soon(self)
+        if not self.queued:
+            self.engine.outgoing.add(self)
+        self.queued.append(packet)
         if self.polling is not None:
-            self._queued += len(packet) + PACKET_OVERHEAD
-            if self._queued > self.engine.options.max_queued:
-                self._out = []
+            self._queued_size += len(packet) + PACKET_OVERHEAD
+            if self._queued_size > self.engine.options.max_queued:
+                self.queued = []
                 self.reject("slow reader")
 
     def flush(self) -> None:
         """Hand what is queued to the transport, if it can take it now."""
-        out = self._out
-        if not out:
-            return
         if self.websocket is not None:
-            self._count_out(out)
-            self._out = []
-            self.websocket.send(out)
-        elif self.polling is not None:
+            if self.queued:
+                self.websocket.send_all(self.take_queued())
+        elif self.polling is not None and self.queued:
             self.polling.flush()
 
     def take_queued(self) -> list[Packet]:
-        """What is queued, for a poll that carries it away."""
-        out, self._out, self._queued = self._out, [], 0
-        self._count_out(out)
-        return out
+        """What is queued, for the transport that carries it away."""
+        packets, self.queued, self._queued_size = self.queued, [], 0
+        counters = self.engine.counters
+        counters.packets_out += len(packets)
+        counters.bytes_out += sum(map(len, packets))
+        return packets
 
     def probe(self, timeout: float, done: Answered) -> None:
         """Find out whether the client is really there.
@@ -135,9 +131,10 @@ class Session:
             return
         now = self.engine.time()
         if self._probes is None:
-            self._probes = []
-        self._probes.append((now + timeout, done))
-        self._ping(now)
+            self._probes = Probes()
+        self._probes.add(now + timeout, done)
+        if self.machine.begin_ping(now):
+            self.send(PING)
         self._reschedule()
 
     def close(self, reason: str = "server close") -> None:
@@ -158,25 +155,19 @@ class Session:
             self._answer_probes(True)
         if type(packet) is Binary:
             self.client.binary(packet)
-            return
-        kind = INBOUND.get(packet[:1])
-        if kind is Inbound.MESSAGE:
+        elif packet[:1] == MESSAGE:
             self.client.text(packet)
-        elif kind is Inbound.PONG:
-            self.machine.pong(self.last_packet)
-            self._reschedule()
-        elif kind is Inbound.CLOSE:
-            self._end("transport close", NOOP)
-        elif kind is None:
-            self.reject("parse error")
+        else:
+            self._control(INBOUND.get(packet[:1]))
 
     def spend(self, size: int) -> bool:
         """Count something of the client against its budget; False when that closed the session, or it was closed."""
-        if self.machine.phase is Phase.CLOSED:
+        if self.machine.phase is CLOSED:
             return False
         engine = self.engine
-        engine.counters.packets_in += 1
-        engine.counters.bytes_in += size
+        counters = engine.counters
+        counters.packets_in += 1
+        counters.bytes_in += size
         now = self.last_packet = engine.time()
         if now >= self._window_end:
             self._window_end = now + engine.options.window
@@ -201,12 +192,12 @@ class Session:
         if self.closed:
             return
         self.websocket = None
-        self._out = []
+        self.queued = []
         self._end(reason, CLOSE)
 
     def fail(self) -> None:
         """End the session because of a fault of this server. What is queued is dropped: it may be the cause."""
-        self._out = []
+        self.queued = []
         self._end("server error", CLOSE, abort=True)
 
     # The way from polling to WebSocket.
@@ -222,7 +213,7 @@ class Session:
     def probed(self, websocket: WebSocket) -> None:
         """The client asks whether packets come through. The open poll ends, so that the client can stop polling."""
         self.machine.step(Happening.PROBE, self.engine.time())
-        websocket.send([PROBE_ANSWER])
+        websocket.send(PROBE_ANSWER)
         if self.polling is not None:
             self.polling.release()
 
@@ -232,7 +223,6 @@ class Session:
             return False
         polling, self.polling, self.upgrading = self.polling, None, None
         self.websocket = websocket
-        self._queued = 0
         if polling is not None:
             polling.retire()
         self.engine.counters.upgrades += 1
@@ -264,7 +254,7 @@ class Session:
             elif self.upgrading is not None:
                 self.upgrading.close()
         if self._probes is not None:
-            self._expire_probes(now)
+            self._probes.expire(now)
         if self.alarm_at <= now:
             self.alarm_at = math.inf
             self.client.alarm(now)
@@ -272,7 +262,7 @@ class Session:
 
     def _next_due(self) -> float:
         first = min(self.machine.next_due(), self.alarm_at)
-        return first if self._probes is None else min(first, *(limit for limit, _ in self._probes))
+        return first if self._probes is None else min(first, self._probes.next_due())
 
     def _reschedule(self) -> None:
         if not self.closed:
@@ -280,29 +270,19 @@ class Session:
 
     # Inside.
 
-    def _ping(self, now: float) -> None:
-        if self.machine.begin_ping(now):
-            self.send(PING)
+    def _control(self, kind: Inbound | None) -> None:
+        if kind is Inbound.PONG:
+            self.machine.pong(self.last_packet)
+            self._reschedule()
+        elif kind is Inbound.CLOSE:
+            self._end("transport close", NOOP)
+        elif kind is None:
+            self.reject("parse error")
 
     def _answer_probes(self, there: bool) -> None:
         probes, self._probes = self._probes, None
-        for _, done in probes or ():
-            _tell(done, there)
-
-    def _expire_probes(self, now: float) -> None:
-        probes, self._probes = self._probes or [], None
-        waiting = [probe for probe in probes if probe[0] > now]
-        if waiting:
-            self._probes = waiting
-        for limit, done in probes:
-            if limit <= now:
-                _tell(done, False)
-
-    def _count_out(self, out: list[Packet]) -> None:
-        counters = self.engine.counters
-        counters.packets_out += len(out)
-        for packet in out:
-            counters.bytes_out += len(packet)
+        if probes is not None:
+            probes.answer(there)
 
     def _end(self, reason: str, last: Packet, *, keep_for_next_poll: bool = False, abort: bool = False) -> None:
         """Close once: tell the client in its transport's way, then what runs on top."""
@@ -313,7 +293,7 @@ class Session:
             self._end_transport(last, keep_for_next_poll, abort)
         except Exception:  # what runs on top is to know in any case
             log.exception("transport could not be closed", address=self.address)
-        self._out = []
+        self.queued = []
         self._answer_probes(False)
         client, self.client = self.client, NOBODY  # leaves no cycle for the collector
         client.closed(reason)
@@ -334,9 +314,8 @@ class Session:
             websocket.abort()
             return
         try:
-            if self._out:
-                self._count_out(self._out)
-                websocket.send(self._out)
+            if self.queued:
+                websocket.send_all(self.take_queued())
         finally:
             websocket.close()
 
@@ -347,11 +326,3 @@ class Session:
             polling.answer([*self.take_queued(), last])
         elif keep_for_next_poll:
             self.engine.keep_farewell(self.sid, [*self.take_queued(), last])
-
-
-def _tell(done: Answered, there: bool) -> None:
-    """Tell one prober. Its fault is neither the client's nor that of the next one."""
-    try:
-        done(there)
-    except Exception:
-        log.exception("prober failed")

@@ -15,8 +15,11 @@ MAX_FRAGMENTS = 1_000
 class WebSocket(Protocol):
     """One open WebSocket, as a session sees it. None of its methods raises when the connection is gone."""
 
-    def send(self, packets: Sequence[Packet]) -> None:
-        """Write the packets in one go. A client that does not read is cut off, not waited for."""
+    def send(self, packet: Packet) -> None:
+        """Write a packet. A client that does not read is cut off, not waited for."""
+
+    def send_all(self, packets: Sequence[Packet]) -> None:
+        """Write the packets in one go."""
 
     def close(self) -> None:
         """End the connection after what was sent has left, without a close frame; a client that stalls is aborted.

@@ -75,7 +75,7 @@ def binary_packet(
     """A BINARY_EVENT or BINARY_ACK packet and its attachments, in sending order."""
     attachments: list[bytes] = []
     body = to_json(_removed(arguments, attachments))
-    return b"%d%d-" % (kind, len(attachments)) + address_prefix(namespace, ack_id) + body, attachments
+    return b"4%d%d-" % (kind, len(attachments)) + address_prefix(namespace, ack_id) + body, attachments
 
 
 def holds_bytes(value: object) -> bool:

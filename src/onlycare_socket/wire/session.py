@@ -27,6 +27,10 @@ class Phase(Enum):
     CLOSED = "closed"
 
 
+CLOSED = Phase.CLOSED
+"""The member by itself: every packet asks for it, and `Phase.CLOSED` runs code of the enum each time."""
+
+
 class Happening(Enum):
     """What can move a session from one phase to another."""
 

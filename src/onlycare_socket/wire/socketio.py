@@ -1,7 +1,7 @@
 """Socket.IO 5: packets as bytes in, bytes out.
 
-A packet here is the data of an Engine.IO message, without the `4`:
-`type [attachments "-"] ["/namespace" ","] [ack id] [JSON]`. (socket.io-protocol, revision 5.)
+A packet here is a whole Engine.IO message:
+`4 type [attachments "-"] ["/namespace" ","] [ack id] [JSON]`. (socket.io-protocol, revision 5.)
 
 Whatever a client may send wrong raises MalformedPacket; its text never holds what the client sent.
 """
@@ -42,9 +42,9 @@ class Header(NamedTuple):
     """Where the JSON begins; the end of the packet when there is none."""
 
 
-def parse_header(packet: bytes, start: int = 0) -> Header:
-    """The header of the packet that begins at `start`. Raises MalformedPacket."""
-    match = _HEADER.match(packet, start)
+def parse_header(packet: bytes) -> Header:
+    """The header of a message that came. Raises MalformedPacket."""
+    match = _HEADER.match(packet, 1)
     if match is None:
         raise MalformedPacket("unknown packet type")
     kind = int(match[1])
@@ -89,18 +89,20 @@ def split_event(arguments: list[Any]) -> tuple[str, list[Any]]:
 
 
 def event_packet(name: str, *args: object, namespace: str = ROOT, ack_id: int | None = None) -> bytes:
-    """An EVENT packet, as `2["call:incoming",{...}]`. The arguments may be Structs or msgspec.Raw."""
-    return b"2" + address_prefix(namespace, ack_id) + to_json([name, *args])
+    """An EVENT packet, as `42["call:incoming",{...}]`. The arguments may be Structs or msgspec.Raw."""
+    prefix = b"42" if namespace is ROOT and ack_id is None else b"42" + address_prefix(namespace, ack_id)
+    return prefix + to_json((name, *args))
 
 
 def ack_packet(ack_id: int, *args: object, namespace: str = ROOT) -> bytes:
-    """An ACK packet, as `312[{"success":true}]`."""
-    return b"3" + address_prefix(namespace, ack_id) + to_json(args)
+    """An ACK packet, as `4312[{"success":true}]`."""
+    prefix = b"43%d" % ack_id if namespace is ROOT else b"43" + address_prefix(namespace, ack_id)
+    return prefix + to_json(args)
 
 
 def connect_packet(sid: str, namespace: str = ROOT) -> bytes:
     """The server's answer to a CONNECT it accepts."""
-    return b"0" + address_prefix(namespace, None) + to_json({"sid": sid})
+    return b"40" + address_prefix(namespace, None) + to_json({"sid": sid})
 
 
 def connect_error_packet(message: str, data: object = None, namespace: str = ROOT) -> bytes:
@@ -108,12 +110,12 @@ def connect_error_packet(message: str, data: object = None, namespace: str = ROO
     error: dict[str, object] = {"message": message}
     if data is not None:
         error["data"] = data
-    return b"4" + address_prefix(namespace, None) + to_json(error)
+    return b"44" + address_prefix(namespace, None) + to_json(error)
 
 
 def disconnect_packet(namespace: str = ROOT) -> bytes:
     """Takes the client out of the namespace, for good: most client libraries do not come back after it."""
-    return b"1" + address_prefix(namespace, None)
+    return b"41" + address_prefix(namespace, None)
 
 
 def to_json(value: object) -> bytes:
