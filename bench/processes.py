@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
+import psutil
+
 _PATIENCE: Final = 20.0
 """Seconds a process may take to end after SIGTERM."""
 
@@ -97,6 +99,15 @@ def _kill_session(process: subprocess.Popen[str]) -> None:
         os.killpg(process.pid, signal.SIGKILL)
     except ProcessLookupError:
         return
+
+
+def cpu_seconds(process: subprocess.Popen[str]) -> float:
+    """Returns the CPU time a process has taken since it was started; raises Failed when it has ended."""
+    try:
+        taken = psutil.Process(process.pid).cpu_times()
+    except psutil.NoSuchProcess:
+        raise Failed(f"{process.args!r} has ended") from None
+    return float(taken.user + taken.system)
 
 
 def free_port() -> int:

@@ -49,7 +49,8 @@ def plan(
     """
     sizes = scenario.quick if quick else scenario.sizes
     if only is not None:
-        sizes = tuple(structs.replace(size, contestants=_in(size.contestants, only)) for size in sizes)
+        narrowed = [structs.replace(size, contestants=_in(size.contestants, only)) for size in sizes]
+        sizes = tuple(size for size in narrowed if size.contestants)
     rounds = rounds or (1 if quick else scenario.rounds)
     return Plan(scenario, rounds, sizes, tuple(_interleaved(sizes, rounds)))
 

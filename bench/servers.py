@@ -132,19 +132,17 @@ class Server:
         self._directory.cleanup()
 
     def cpu_seconds(self) -> float:
-        """Returns the CPU time it has taken since it was started."""
-        try:
-            taken = psutil.Process(self.pid).cpu_times()
-        except psutil.NoSuchProcess:
-            raise Failed(self.gone()) from None
-        return float(taken.user + taken.system)
+        """Returns the CPU time it has taken since it was started; raises Failed when it has ended."""
+        if self._process is None or (reason := self.gone()):
+            raise Failed(reason or "the server was stopped")
+        return processes.cpu_seconds(self._process)
 
     def resident(self) -> int:
-        """Returns the bytes of memory it holds now."""
+        """Returns the bytes of memory it holds now; raises Failed when it has ended."""
         try:
             return int(psutil.Process(self.pid).memory_info().rss)
         except psutil.NoSuchProcess:
-            raise Failed(self.gone()) from None
+            raise Failed(self.gone() or "the server has ended") from None
 
     def gone(self, patience: float = 0.0) -> str | None:
         """Returns why the server is no longer there, or None while it runs, which is awaited for so many seconds."""

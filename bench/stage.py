@@ -27,26 +27,35 @@ _BACKEND_START: Final = 10.0
 _CRASH: Final = 0.5
 
 
-class CoreWatch:
-    """Watches what else takes CPU time of the server's core: figures taken beside much of it say little."""
+class Bystanders:
+    """Watches who else takes CPU time while a server is measured: strangers on its core, the backend's stand-in."""
 
-    def __init__(self, server: Server, cores: Cores) -> None:
-        self._server, self._cores = server, cores
-        self._pid = server.pid
-        self._begun = (time.monotonic(), self._busy(), server.cpu_seconds())
+    def __init__(self, server: Server, backend: "subprocess.Popen[str] | None", cores: Cores) -> None:
+        self._server, self._backend, self._cores = server, backend, cores
+        self.begin()
 
-    def taken(self) -> Figures:
-        """Returns the share of the core that others took, if it is the server's alone and the server is the same."""
-        if not self._cores.pinned or self._server.pid != self._pid:
-            return {}
-        began, busy, own = self._begun
-        others = (self._busy() - busy) - (self._server.cpu_seconds() - own)
-        return {"others_share": max(0.0, others / (time.monotonic() - began))}
+    def begin(self) -> None:
+        """Counts from now on."""
+        self._begun = time.monotonic()
+        self._before = (self._busy(), self._server.cpu_seconds(), self._of_backend())
+
+    def shares(self) -> Figures:
+        """Returns shares of a core: what strangers took of the server's, and what the backend's stand-in took."""
+        seconds = time.monotonic() - self._begun
+        busy, own, backend = self._before
+        found = {"backend_share": (self._of_backend() - backend) / seconds} if self._backend else {}
+        if self._cores.pinned:
+            others = self._busy() - busy - (self._server.cpu_seconds() - own)
+            found["others_share"] = max(0.0, others / seconds)
+        return found
 
     def _busy(self) -> float:
         times = psutil.cpu_times(percpu=True)
         busy = ("user", "nice", "system", "irq", "softirq", "steal")
         return sum(float(getattr(times[core], name)) for core in self._cores.server for name in busy)
+
+    def _of_backend(self) -> float:
+        return processes.cpu_seconds(self._backend) if self._backend else 0.0
 
 
 class Stage:
@@ -58,6 +67,7 @@ class Stage:
         self.cores = cores
         self._progress = progress
         self._directory = tempfile.TemporaryDirectory(prefix="bench-")
+        self._backend: subprocess.Popen[str] | None = None
         self._affinity = os.sched_getaffinity(0)
 
     def __enter__(self) -> "Stage":
@@ -90,7 +100,11 @@ class Stage:
                 if process.poll() is not None or time.monotonic() > deadline:
                     raise Failed(f"the backend's stand-in did not start: {processes.last_lines(self._log('backend'))}")
                 time.sleep(0.02)
-            yield f"http://127.0.0.1:{port}"
+            self._backend = process
+            try:
+                yield f"http://127.0.0.1:{port}"
+            finally:
+                self._backend = None
 
     @contextmanager
     def empty_loop(self, interval_ms: float, into: Figures) -> Iterator[None]:
@@ -112,11 +126,20 @@ class Stage:
         """
         command = ("-m", "bench.load", scenario, "--port", str(server.port), "--pid", str(server.pid))
         with self._beside("load", *command, *map(str, options)) as process:
-            core = CoreWatch(server, self.cores)
+            beside = Bystanders(server, self._backend, self.cores)
+
+            def hear(event: dict[str, Any]) -> None:
+                if event["event"] == "lost":  # what is measured of a restart begins here, and with a new process
+                    beside.begin()
+                heard(event)
+
             overdue = threading.Timer(_LOAD_MAY_TAKE, process.kill)
             overdue.start()
             try:
-                return self._result(process, heard) | core.taken()
+                result = self._result(process, hear)
+                shares = beside.shares()
+                together = shares.get("backend_share", 0.0) + result["load_cpu_seconds"] / result["seconds"]
+                return result | shares | {"beside_share": together / len(self.cores.others)}
             except Failed as failure:
                 # A server that has just crashed may have closed its sockets before it is gone.
                 reason = server.gone(_CRASH)

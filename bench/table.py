@@ -16,6 +16,8 @@ from bench.scenario import Figure, Scenario
 
 BESIDE: Final = {"node-relay": "x relay", "node-rules": "x rules"}
 """The Node servers that ratios are taken to, and the heads of their columns."""
+LOAD_SHARES: Final = ("load_share", "backend_share", "beside_share")
+"""Shares of a core that the load took, the backend's stand-in, and both of the cores they share."""
 _NOTHING: Final = "-"
 _WIDEST: Final = 24
 """Letters of a first column that may not fold."""
@@ -79,7 +81,7 @@ def _figures(row: Row, figures: Iterable[Figure]) -> list[str]:
 def bounds(found: Outcome) -> list[str]:
     """Returns whether the load, and not a server, may have been what was measured, and what else took its core."""
     said = []
-    if shares := _shares(found, "load_share"):
+    if shares := [share for key in LOAD_SHARES for share in _shares(found, key)]:
         over = _where(shares, LOAD_IS_THE_BOUND)
         worst = f"{LOAD_IS_THE_BOUND:.0%} of its core"
         said.append(

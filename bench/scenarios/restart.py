@@ -48,6 +48,7 @@ SCENARIO: Final = Scenario(
         Figure(key="attempts", label="attempts"),
         Figure(key="new_process_cpu_seconds", label="CPU s of the new process", digits=2),
         Figure(key="load_share", label="load CPU", percent=True),
+        Figure(key="backend_share", label="backend CPU", percent=True),
     ),
     compared="seconds",
     panels=("seconds", "new_process_cpu_seconds"),

@@ -35,6 +35,7 @@ SCENARIO: Final = Scenario(
         Figure(key="p99_ms", label="p99 ms", digits=1),
         Figure(key="server_share", label="server CPU", percent=True),
         Figure(key="load_share", label="load CPU", percent=True),
+        Figure(key="backend_share", label="backend CPU", percent=True),
     ),
     compared="per_cpu_second",
     panels=("per_cpu_second", "per_second"),
