@@ -59,8 +59,8 @@ def presence(given: argparse.Namespace) -> Result:
 
 def connect_storm(given: argparse.Namespace) -> Result:
     """Users who connect as fast as the server takes them."""
-    room_for(given.users)
-    return storm(server(given), given.users, given.concurrency, given.pid)
+    room_for(given.users + 2 * given.concurrency * given.polling)
+    return storm(server(given), given.users, given.concurrency, given.polling, given.pid)
 
 
 def server(given: argparse.Namespace) -> Server:
@@ -106,6 +106,7 @@ def arguments() -> argparse.ArgumentParser:
     one = scenario("storm", connect_storm)
     one.add_argument("--users", type=int, default=1000, help="(%(default)s)")
     one.add_argument("--concurrency", type=int, default=CONCURRENCY, help="handshakes under way (%(default)s)")
+    one.add_argument("--polling", action="store_true", help="as the Android app: long polling, then an upgrade")
     return parser
 
 

@@ -19,7 +19,7 @@ BESIDE: Final = frozenset(
 """Events that one server sends and another does not; a phone that waits for none of them lets them pass."""
 
 UPGRADE: Final = (
-    "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\n"
+    "GET /socket.io/?EIO=4&transport=websocket{session} HTTP/1.1\r\n"
     "Host: 127.0.0.1:{port}\r\n"
     "Connection: Upgrade\r\n"
     "Upgrade: websocket\r\n"
@@ -31,10 +31,10 @@ ENGINE_PONG: Final = frame(b"3")
 
 
 def connect(user: str, token_form: str) -> bytes:
-    """Returns the frame of the CONNECT; the token is one of development (`dev`) or one of the backend (`laravel`)."""
+    """Returns the CONNECT; the token is one of development (`dev`) or one of the backend (`laravel`)."""
     token = f"dev:{user}" if token_form == "dev" else f"{user}|bench-secret"
     auth = json.dumps({"token": token, "userId": user, "deviceId": "bench"}, separators=(",", ":"))
-    return frame(b"40" + auth.encode())
+    return b"40" + auth.encode()
 
 
 def parse(packet: bytes) -> tuple[str, Any]:

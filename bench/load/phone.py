@@ -1,6 +1,5 @@
 """One user's phone: a WebSocket with one Socket.IO socket in the main namespace, on a non-blocking socket."""
 
-import os
 import socket
 from collections.abc import Callable
 from time import perf_counter
@@ -8,15 +7,12 @@ from typing import Final
 
 from bench.load.frames import CLOSE, PING, PONG, TEXT, frame, split
 from bench.load.loop import WRITE, Loop
+from bench.load.outgoing import outgoing, reason
 from bench.load.packets import ENGINE_PONG, UPGRADE, connect, pass_over, rewritten, shown
 from bench.load.reports import Unexpected
 
 CHUNK: Final = 4_096
 """Bytes read at once; what a phone is sent in a pass is far less."""
-USERS_PER_ADDRESS: Final = 25_000
-"""Connections from one source address: Linux gives 28,232 ports for outgoing ones."""
-IP_BIND_ADDRESS_NO_PORT: Final = 24
-"""Of linux/in.h: bind() chooses the address only, the port comes with connect() and may serve several targets."""
 
 
 class Server:
@@ -25,24 +21,29 @@ class Server:
     def __init__(self, port: int, token_form: str = "dev") -> None:
         self.address = ("127.0.0.1", port)
         self.token_form = token_form
-        self.upgrade = UPGRADE.format(port=port).encode()
+        self.upgrade = self.upgrade_of("")
+
+    def upgrade_of(self, session: str) -> bytes:
+        """Returns the request for the WebSocket of a session that began with long polling; `session` as in the URL."""
+        return UPGRADE.format(port=self.address[1], session=session).encode()
 
 
 class Phone:
     """A user who connects, answers heartbeats, and lets the other events pass. What else one does is a subclass."""
 
     __slots__ = (
-        "_auth",
         "_connected",
         "_corked",
         "_hear",
-        "_number",
+        "_request",
         "_rest",
         "_send",
         "_socket",
         "asked",
+        "connect_packet",
         "heartbeats",
         "loop",
+        "number",
         "server",
         "user",
     )
@@ -50,8 +51,8 @@ class Phone:
     def __init__(self, loop: Loop, server: Server, number: int) -> None:
         self.loop, self.server = loop, server
         self.user = f"USR_{number}"
-        self._number = number
-        self._auth = connect(self.user, server.token_form)
+        self.number = number
+        self.connect_packet = connect(self.user, server.token_form)
         self._socket: socket.socket | None = None
         self.asked = 0.0
         """When it sent its CONNECT."""
@@ -70,6 +71,9 @@ class Phone:
     def greeted(self) -> None:
         """The server sent its handshake: the transport is open."""
 
+    def switched(self) -> None:
+        """The connection is a WebSocket now."""
+
     def otherwise(self, packet: bytes, waiting_for: str) -> None:
         """Takes what did not look as expected: it may only be spaced in another way, or an event that is let pass."""
         same = rewritten(packet)
@@ -86,21 +90,21 @@ class Phone:
         self._hear = self._greeted
         self._rest = b""
         self._corked: list[bytes] | None = None
-        self._socket = opened = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if (beyond := self._number // USERS_PER_ADDRESS) > 0:
-            opened.setsockopt(socket.IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)
-            opened.bind((f"127.0.0.{1 + beyond}", 0))
-        self._send = opened.send
-        opened.connect_ex(self.server.address)
-        self.loop.watch(opened.fileno(), self._upgraded)
+        self.upgrade(self.server.upgrade)
+
+    def upgrade(self, request: bytes) -> None:
+        """Asks for a WebSocket."""
+        self._request = request
+        self._socket = outgoing(self.server.address, self.number)
+        self._send = self._socket.send
+        self.loop.watch(self._socket.fileno(), self._upgraded)
         self._reached()
 
     def _reached(self) -> None:
-        """Asks for the WebSocket. On loopback the connection is there at once, or refused at once, nearly always."""
+        """Sends the request, if the connection is there."""
         assert self._socket is not None
         try:
-            self._send(self.server.upgrade)
+            self._send(self._request)
         except BlockingIOError:
             self.loop.change(self._socket.fileno(), self._reached, WRITE)
         except ConnectionError as failure:
@@ -122,6 +126,7 @@ class Phone:
             return
         self._rest = rest
         self.loop.change(self._socket.fileno(), self.read)
+        self.switched()
         if rest:
             self._take(b"")
 
@@ -129,7 +134,7 @@ class Phone:
         if packet.startswith(b"0{"):
             self.greeted()
             self.asked = perf_counter()
-            self.send(self._auth)
+            self.send(frame(self.connect_packet))
         elif packet.startswith(b"40"):
             self._hear = self.hear
             self._connected()
@@ -221,8 +226,3 @@ class Phone:
             self.loop.forget(self._socket.fileno())
             self._socket.close()
             self._socket = None
-
-
-def reason(failure: OSError) -> str:
-    """Returns why the system says that a connection failed."""
-    return os.strerror(failure.errno) if failure.errno else str(failure)

@@ -6,6 +6,7 @@ from time import perf_counter
 
 import pytest
 
+from bench.load.exchange import body_of
 from bench.load.frames import CLOSE, PING, PONG
 from bench.load.loop import Loop
 from bench.load.phone import Phone, Server
@@ -164,6 +165,21 @@ def test_a_refused_websocket_and_a_refused_user(loop: Loop, played: Played) -> N
         end.sendall(answer)
         with pytest.raises(Unexpected, match=says):
             played.run()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\no\r\n1\r\nk\r\n0\r\n\r\n",
+    ],
+    ids=["length", "chunks"],
+)
+def test_an_answer_of_http_is_taken_when_it_is_whole(answer: bytes) -> None:
+    assert [body_of(answer[:size]) for size in range(len(answer))] == [None] * len(answer)
+    assert body_of(answer) == b"ok"
+    with pytest.raises(Unexpected, match=r"answered http/1\.1 429"):
+        body_of(answer.replace(b"200 OK", b"429 Too Many Requests"))
 
 
 def test_nobody_listens(loop: Loop) -> None:

@@ -117,6 +117,13 @@ async def test_storm(start: Start) -> None:
     assert figures["connects"] == 60 == await counted(server, 'connects_total{outcome="accepted"}')
 
 
+async def test_storm_of_android_apps(start: Start) -> None:
+    server = await start()
+    figures = await (await Load.start(server, "storm", "--users", 20, "--concurrency", 7, "--polling")).result()
+    assert figures["connects"] == 20 == await counted(server, "upgrades_total")
+    assert await counted(server, 'connects_total{outcome="accepted"}') == 20
+
+
 async def test_restart(start: Start) -> None:
     server = await start()
     load = await Load.start(server, "restart", "--users", 10)
