@@ -1,5 +1,6 @@
 """Budgets against a plain model, and what they promise to thousands of phones behind one address."""
 
+import tracemalloc
 from collections import defaultdict
 from ipaddress import ip_network
 
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from onlycare_socket.limits import ConnectBudget, EventBudget, FailedAuthDelay, counted_as
+from onlycare_socket.limits import STEP, ConnectBudget, EventBudget, FailedAuthDelay, counted_as
 
 CARRIER = "203.0.113.7"
 PROXIES = (ip_network("127.0.0.0/8"), ip_network("10.1.0.0/16"), ip_network("::1/128"))
@@ -20,10 +21,17 @@ class TestEventBudget:
         assert not budget.allow("5", 59.9)
         assert budget.refused == 1
 
-    def test_after_a_minute_the_whole_budget_is_there_again(self) -> None:
+    def test_after_a_minute_and_a_step_the_whole_budget_is_there_again(self) -> None:
         budget = EventBudget(100)
         assert [budget.allow("5", 7.0) for _ in range(101)].count(True) == 100
-        assert [budget.allow("5", 67.0) for _ in range(101)] == [True] * 100 + [False]
+        assert not budget.allow("5", 67.0)
+        assert [budget.allow("5", 72.0) for _ in range(101)] == [True] * 100 + [False]
+
+    def test_it_comes_back_bit_by_bit_as_it_was_spent(self) -> None:
+        budget = EventBudget(100)
+        assert all(budget.allow("5", at) for at in [2.0] * 40 + [8.0] * 50 + [31.0] * 10)
+        assert [budget.allow("5", 65.0) for _ in range(41)] == [True] * 40 + [False]
+        assert [budget.allow("5", 70.0) for _ in range(51)] == [True] * 50 + [False]
 
     def test_users_do_not_spend_each_others_budget(self) -> None:
         budget = EventBudget(2)
@@ -40,7 +48,7 @@ class TestEventBudget:
         budget = EventBudget(1)
         assert budget.allow("5", 0.0)
         assert not budget.allow("5", 59.0)
-        assert budget.allow("5", 60.0)
+        assert budget.allow("5", 65.0)
 
     def test_zero_turns_it_off(self) -> None:
         budget = EventBudget(0)
@@ -52,7 +60,7 @@ class TestEventBudget:
         for user in range(500):
             budget.allow(str(user), 0.0)
         assert len(budget) == 500
-        for now in (61.0, 122.0, 183.0):
+        for now in (66.0, 132.0, 198.0):
             budget.allow("awake", now)
         assert len(budget) == 1
 
@@ -66,11 +74,15 @@ class TestEventBudget:
     @given(
         limit=st.integers(1, 4),
         events=st.lists(
-            st.tuples(st.sampled_from("ab"), st.sampled_from([0.0, 0.5, 7.0, 20.0, 59.5, 60.0, 61.0]), st.booleans()),
+            st.tuples(
+                st.sampled_from("ab"),
+                st.sampled_from([0.0, 0.5, 4.9, 7.0, 20.0, 59.5, 60.0, 61.0, 65.0]),
+                st.booleans(),
+            ),
             max_size=60,
         ),
     )
-    def test_it_does_what_a_plain_log_of_the_last_minute_would(
+    def test_it_does_what_a_log_would_that_forgets_within_a_step_after_a_minute(
         self, limit: int, events: list[tuple[str, float, bool]]
     ) -> None:
         budget = EventBudget(limit)
@@ -78,11 +90,28 @@ class TestEventBudget:
         now = 0.0
         for user, pause, forced in events:
             now += pause
-            counted = [at for at in log[user] if now - at < 60.0]
-            expected = forced or len(counted) < limit
-            assert budget.allow(user, now, forced=forced) is expected
-            if expected:
+            ages = [now - at for at in log[user]]
+            passed = budget.allow(user, now, forced=forced)
+            if forced:
+                assert passed
+            elif sum(age < 60.0 for age in ages) >= limit:
+                assert not passed
+            elif sum(age < 60.0 + STEP for age in ages) < limit:
+                assert passed
+            if passed:
                 log[user].append(now)
+
+    def test_a_user_costs_the_same_whatever_the_limit(self) -> None:
+        def size(limit: int, events: int) -> int:
+            tracemalloc.start()
+            budget = EventBudget(limit)
+            for number in range(events):
+                budget.allow("5", number * 300.0 / events)
+            used = tracemalloc.get_traced_memory()[0]
+            tracemalloc.stop()
+            return used
+
+        assert size(1_000_000, 100_000) < size(100, 100) + 1000
 
 
 class TestFailedAuthDelay:
