@@ -40,10 +40,11 @@ def draw(scenario: Scenario, found: Outcome, path: Path, under: str) -> Path | N
     return path
 
 
-def _picture(panels: int, height: float, *, beside: bool) -> tuple[Picture, list[Axes]]:
+def _picture(panels: int, height: float, *, beside: bool, legend: float = 0.0) -> tuple[Picture, list[Axes]]:
+    """Returns a picture of this height with empty panels; all in inches, `legend` what is left free below the title."""
     picture = Picture(figsize=(_WIDTH, height))
-    foot, top = 0.28 / height, 0.45 / height  # inches for the line under it and the title
-    picture.set_layout_engine("constrained", rect=(0.01, foot, 0.98, 1 - foot - top))
+    foot, top = 0.28 / height, (0.45 + legend) / height
+    picture.set_layout_engine("constrained", rect=(0.015, foot, 0.97, 1 - foot - top))
     shape = (1, panels) if beside else (panels, 1)
     axes = picture.subplots(*shape, squeeze=False)
     return picture, [axis for row in axes for axis in row]
@@ -91,7 +92,7 @@ def _bar(panel: Axes, at: float, row: Row, figure: Figure) -> None:
 
 def _percentiles(scenario: Scenario, cases: Sequence[Case]) -> Picture:
     """One panel for each size: how the latency grows towards the rarest calls, on a scale of powers of ten."""
-    picture, panels = _picture(len(cases), 4.4, beside=True)
+    picture, panels = _picture(len(cases), 4.4, beside=True, legend=0.25)
     figures = [scenario.figure(key) for key in scenario.panels]
     for panel, case in zip(panels, cases, strict=True):
         for row in case.rows:
@@ -106,7 +107,10 @@ def _percentiles(scenario: Scenario, cases: Sequence[Case]) -> Picture:
     _same_scale(panels)
     panels[0].set_ylabel("ms, median of the rounds and range", fontsize=9)
     names, labels = panels[0].get_legend_handles_labels()
-    picture.legend(names, labels, fontsize=8.5, frameon=False, loc="outside lower center", ncols=len(labels))
+    below_title = (0.01, 1 - 0.27 / picture.get_figheight())
+    picture.legend(
+        names, labels, fontsize=8.5, frameon=False, loc="upper left", bbox_to_anchor=below_title, ncols=len(labels)
+    )
     return picture
 
 
