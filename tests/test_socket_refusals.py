@@ -106,7 +106,7 @@ async def test_budget_spares_the_events_that_end_calls(server: InProcess) -> Non
     await caller.expect("call:ringing")
     await caller.expect("call:rejected")
 
-    server.clock.advance(61)
+    server.clock.advance(66)
     assert (await receiver.ask("presence:watch", {"userIds": []}))["success"]
 
 
