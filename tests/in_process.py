@@ -16,7 +16,8 @@ import aiohttp
 from aiohttp import WSMsgType
 
 from onlycare_socket.adapters.static import dev_token
-from onlycare_socket.app import Application, build
+from onlycare_socket.app import build
+from onlycare_socket.application import Application
 from onlycare_socket.calls.ids import Millis
 from onlycare_socket.config import Settings
 from onlycare_socket.ports import Authenticator, Backend

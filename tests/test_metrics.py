@@ -7,8 +7,11 @@ import pytest
 import structlog
 from prometheus_client.parser import text_string_to_metric_families
 
-from onlycare_socket.pulse import Buckets, GcPauses, Pulse
+from onlycare_socket.pauses import Buckets, GcPauses, LoopLag
+from onlycare_socket.pulse import Pulse
 
+from .adapters.laravel_stand_in import Laravel, user
+from .conftest import Start
 from .in_process import SECRET, InProcess, initiate, new_call_id, talk
 
 
@@ -74,6 +77,37 @@ async def test_what_the_process_measures_of_itself(server: InProcess) -> None:
     assert numbers["onlycare_gc_pause_seconds_count"] >= 1
     assert numbers["onlycare_gc_pause_seconds_bucket{le=+Inf}"] == numbers["onlycare_gc_pause_seconds_count"]
     assert "onlycare_loop_lag_seconds_sum" in numbers
+    before = numbers["onlycare_sweep_seconds_count"]
+    server.application.pulse.beat()
+    assert (await scrape(server))["onlycare_sweep_seconds_count"] >= before + 2
+
+
+async def test_heartbeats_are_sweeps_too(server: InProcess) -> None:
+    await server.phone("1")
+    server.application.pulse.stop()
+    before = server.application.pulse.took.cumulative()[-1][1]
+    async with asyncio.timeout(5):
+        while server.application.pulse.took.cumulative()[-1][1] == before:  # noqa: ASYNC110 - the wheel tells nobody
+            await asyncio.sleep(0.01)
+
+
+async def test_what_is_asked_of_the_backend(start: Start) -> None:
+    laravel = Laravel()
+    await laravel.start()
+    laravel.users["1|token"] = user("5")
+    try:
+        server = await start(auth="laravel", laravel_api_url=laravel.url)
+        for _ in range(2):
+            assert await (await server.open()).connect({"token": "1|token", "userId": "5"}) is None
+        numbers = await scrape(server)
+    finally:
+        await laravel.stop()
+    assert numbers["onlycare_auth_misses_total"] == 1
+    assert numbers["onlycare_auth_remembered_total{verdict=fresh}"] == 1
+    assert numbers["onlycare_auth_requests_total{outcome=ok}"] == 1
+    assert numbers["onlycare_auth_joined_total"] == numbers["onlycare_auth_delayed_total"] == 0
+    assert numbers["onlycare_auth_unavailable_total"] == 0
+    assert numbers["onlycare_auth_request_seconds_count"] == 1
 
 
 def test_buckets_count_upwards() -> None:
@@ -107,7 +141,27 @@ async def test_the_pulse_goes_on_until_it_is_stopped() -> None:
         beaten.clear()
     pulse.stop()
     pulse.stop()
-    assert pulse.lag.cumulative()[-1][1] == 2.0
+    assert pulse.took.cumulative()[-1][1] == 2.0
+
+
+async def test_the_lag_is_measured_until_it_is_stopped() -> None:
+    lag = LoopLag(0.001)
+    lag.start()
+    async with asyncio.timeout(5):
+        while lag.late.cumulative()[-1][1] < 3:  # noqa: ASYNC110 - it tells nobody
+            await asyncio.sleep(0.001)
+    lag.stop()
+    lag.stop()
+    counted = lag.late.cumulative()[-1][1]
+    await asyncio.sleep(0.02)
+    assert lag.late.cumulative()[-1][1] == counted
+
+
+def test_work_that_fails_is_timed_too() -> None:
+    buckets = Buckets()
+    with pytest.raises(ZeroDivisionError):
+        buckets.timed(lambda: [][1 // 0])
+    assert buckets.cumulative()[-1] == ("+Inf", 1.0)
 
 
 def test_pauses_are_measured_while_wanted() -> None:

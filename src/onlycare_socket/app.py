@@ -1,7 +1,7 @@
-"""The composition root: the one place that names concrete adapters.
+"""The composition root: the one place that names concrete adapters, and the process around them.
 
-Everything starts in the order written in `Application.start`, and stops in reverse. The port is opened last, and on the
-way down the sockets and the port are closed first: who can connect finds everything there.
+`build` puts a server together from the inside out: the calls and the ways to the phones, the edge that phones see, what
+the process measures of itself, HTTP.
 """
 
 import asyncio
@@ -9,10 +9,12 @@ from collections.abc import Callable
 
 import structlog
 import uvloop
+from aiohttp import web
+from msgspec import Struct
 
-from onlycare_socket import __version__
 from onlycare_socket.adapters.absent import AbsentBackend, AbsentPush
 from onlycare_socket.adapters.memory import MemoryCallLog, MemoryCallStore
+from onlycare_socket.application import Application
 from onlycare_socket.calls.draft import Terms
 from onlycare_socket.clock import Clock, SystemClock
 from onlycare_socket.config import Settings
@@ -21,10 +23,11 @@ from onlycare_socket.http_api import Access, Condition, HttpApi
 from onlycare_socket.instruments import Sources, show
 from onlycare_socket.limits import ConnectBudget, EventBudget, FailedAuthDelay
 from onlycare_socket.metrics import Metrics
+from onlycare_socket.pauses import Buckets, GcPauses, LoopLag
 from onlycare_socket.ports import Authenticator, Backend
 from onlycare_socket.presence import Presence
 from onlycare_socket.process import Ending, hold_standard_files, tune_gc
-from onlycare_socket.pulse import GcPauses, Pulse
+from onlycare_socket.pulse import Pulse
 from onlycare_socket.socket_api import SocketApi
 from onlycare_socket.sockets import NodeSockets
 from onlycare_socket.switchboard import Switchboard
@@ -39,82 +42,40 @@ CONNECTS, CONNECTS_AT_ONCE = 500.0, 10_000
 """Connects of one address a second, and at once: all phones behind one carrier come back together after a restart,
 and the app gives up when it was turned away for 17 s."""
 
+AUTH_BOUNDS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+"""Seconds that a question about a token may take."""
+
 log = structlog.get_logger("onlycare_socket")
 
 
-class Application:
-    """A whole server, built by `build`. `port` is the real one once it has started."""
+class Core(Struct, frozen=True, kw_only=True):
+    """The calls of a node and the ways to its phones: what stands behind every edge."""
 
-    def __init__(
-        self,
-        *,
-        settings: Settings,
-        listener: Listener,
-        server: SocketServer,
-        entrance: Entrance,
-        condition: Condition,
-        authenticator: Authenticator,
-        switchboard: Switchboard,
-        presence: Presence,
-        pulse: Pulse,
-        gc_pauses: GcPauses,
-    ) -> None:
-        self._settings = settings
-        self._listener = listener
-        self._server = server
-        self._entrance = entrance
-        self.condition = condition
-        self.authenticator = authenticator
-        self._gc_pauses = gc_pauses
-        self._stopped = False
-        self.switchboard = switchboard
-        self.presence = presence
-        self.pulse = pulse
+    clock: Clock
+    authenticator: Authenticator
+    store: MemoryCallStore
+    calls: MemoryCallLog
+    sockets: NodeSockets
+    switchboard: Switchboard
 
-    @property
-    def port(self) -> int:
-        """The port that is listened on."""
-        return self._listener.port
 
-    async def start(self) -> None:
-        """Opens for clients. Raises OSError when the port cannot be had, and then has stopped all it started."""
-        try:
-            self._gc_pauses.start()
-            await self.authenticator.start()
-            self.pulse.start()
-            await self._listener.start()
-        except BaseException:
-            await self._stop_all_but_the_port()
-            raise
-        log.info("listening", address=self._address(), auth=self._settings.auth, version=__version__)
+class Edge(Struct, frozen=True, kw_only=True):
+    """The side that phones see."""
 
-    @property
-    def sessions(self) -> int:
-        """Open Engine.IO sessions."""
-        return self._server.sessions
+    server: SocketServer
+    presence: Presence
+    budget: EventBudget
+    entrance: Entrance
+    api: SocketApi
 
-    def drain(self) -> None:
-        """Lets nobody in any more; who is here stays."""
-        self.condition.draining = True
-        self._entrance.closed = True
 
-    async def stop(self) -> None:
-        """Closes every connection without a word that would keep clients from coming back, then everything else."""
-        if self._stopped:
-            return
-        self._stopped = True
-        self.drain()
-        await self._listener.stop(self._settings.drain_spread if self._server.sessions else 0.0)
-        await self._stop_all_but_the_port()
+class Vitals(Struct, frozen=True, kw_only=True):
+    """What the process does and measures of itself."""
 
-    async def _stop_all_but_the_port(self) -> None:
-        self.pulse.stop()
-        await self.authenticator.stop()
-        self._gc_pauses.stop()
-
-    def _address(self) -> str:
-        host = self._settings.host
-        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+    pulse: Pulse
+    lag: LoopLag
+    gc: GcPauses
+    auth_seconds: Buckets
 
 
 def build(
@@ -125,8 +86,33 @@ def build(
     backend: Backend | None = None,
 ) -> Application:
     """Returns a server that has not started yet. Tests pass a clock that they set, and outside systems of theirs."""
-    clock = clock or SystemClock()
-    authenticator = authenticator or _authenticator(settings)
+    auth_seconds = Buckets(AUTH_BOUNDS)
+    core = _core(
+        settings,
+        clock or SystemClock(),
+        authenticator or _authenticator(settings, auth_seconds.observe),
+        backend or AbsentBackend(),
+    )
+    edge = _edge(settings, core)
+    vitals = _vitals(settings, core, edge, auth_seconds)
+    condition = Condition(core.clock.monotonic())
+    http = _http(settings, core, edge, vitals, condition)
+    return Application(
+        settings=settings,
+        listener=Listener(http, settings.host, settings.port, sockets=edge.server),
+        server=edge.server,
+        entrance=edge.entrance,
+        condition=condition,
+        authenticator=core.authenticator,
+        switchboard=core.switchboard,
+        presence=edge.presence,
+        pulse=vitals.pulse,
+        lag=vitals.lag,
+        gc_pauses=vitals.gc,
+    )
+
+
+def _core(settings: Settings, clock: Clock, authenticator: Authenticator, backend: Backend) -> Core:
     store = MemoryCallStore(clock, settings.ended_calls)
     calls = MemoryCallLog(store)
     sockets = NodeSockets(clock)
@@ -137,91 +123,94 @@ def build(
         directory=sockets,
         bus=sockets,
         push=AbsentPush(can_wake=settings.auth == "laravel"),
-        backend=backend or AbsentBackend(),
+        backend=backend,
         terms=_terms(settings),
         clock=clock,
         agora_app_id=settings.agora_app_id,
     )
+    return Core(
+        clock=clock, authenticator=authenticator, store=store, calls=calls, sockets=sockets, switchboard=switchboard
+    )
+
+
+def _edge(settings: Settings, core: Core) -> Edge:
     server = SocketServer(_options(settings))
     presence = Presence(
-        sockets=sockets,
+        sockets=core.sockets,
         broadcast=server.broadcast,
         scope=settings.presence_scope,
         limit=settings.presence_all_limit,
-        clock=clock,
+        clock=core.clock,
     )
     budget = EventBudget(settings.rate_limit)
     entrance = Entrance(
-        authenticator=authenticator,
-        sockets=sockets,
-        switchboard=switchboard,
+        authenticator=core.authenticator,
+        sockets=core.sockets,
+        switchboard=core.switchboard,
         presence=presence,
         budget=ConnectBudget(settings.trusted_proxies, per_second=CONNECTS, burst=CONNECTS_AT_ONCE),
-        clock=clock,
+        clock=core.clock,
     )
     api = SocketApi(
-        switchboard=switchboard,
-        store=store,
-        log=calls,
-        directory=sockets,
+        switchboard=core.switchboard,
+        store=core.store,
+        log=core.calls,
+        directory=core.sockets,
         presence=presence,
         budget=budget,
-        clock=clock,
+        clock=core.clock,
     )
     entrance.open(server.namespace())
     api.register(server.namespace())
+    return Edge(server=server, presence=presence, budget=budget, entrance=entrance, api=api)
 
+
+def _vitals(settings: Settings, core: Core, edge: Edge, auth_seconds: Buckets) -> Vitals:
+    pulse = Pulse([core.switchboard.sweep, edge.presence.sweep])
+    edge.server.watch_heartbeats(pulse.took.timed)
+    return Vitals(pulse=pulse, lag=LoopLag(settings.loop_lag_ms / 1000), gc=GcPauses(), auth_seconds=auth_seconds)
+
+
+def _http(settings: Settings, core: Core, edge: Edge, vitals: Vitals, condition: Condition) -> web.Application:
     access = Access(_secrets(settings), open_on_loopback=settings.api_open_on_loopback)
-    condition = Condition(clock.monotonic())
     metrics = Metrics()
-    http = HttpApi(
-        access=access,
-        condition=condition,
-        switchboard=switchboard,
-        store=store,
-        log=calls,
-        sockets=sockets,
-        authenticator=authenticator,
-        clock=clock,
-        metrics=metrics.page,
-        test_page=settings.test_client,
-    ).application()
-    server.attach(http)
-    pulse = Pulse([switchboard.sweep, presence.sweep])
-    gc_pauses = GcPauses()
     show(
         metrics,
         Sources(
-            server=server,
-            sockets=sockets,
-            log=calls,
-            switchboard=switchboard,
-            api=api,
-            entrance=entrance,
-            presence=presence,
-            budget=budget,
-            authenticator=authenticator,
+            server=edge.server,
+            sockets=core.sockets,
+            log=core.calls,
+            switchboard=core.switchboard,
+            api=edge.api,
+            entrance=edge.entrance,
+            presence=edge.presence,
+            budget=edge.budget,
+            authenticator=core.authenticator,
             access=access,
-            pulse=pulse,
-            gc=gc_pauses,
+            sweeps=vitals.pulse.took,
+            lag=vitals.lag.late,
+            gc=vitals.gc.pauses,
+            auth_seconds=vitals.auth_seconds,
         ),
     )
-    return Application(
-        settings=settings,
-        listener=Listener(http, settings.host, settings.port, sockets=server),
-        server=server,
-        entrance=entrance,
+    http = HttpApi(
+        access=access,
         condition=condition,
-        authenticator=authenticator,
-        switchboard=switchboard,
-        presence=presence,
-        pulse=pulse,
-        gc_pauses=gc_pauses,
-    )
+        switchboard=core.switchboard,
+        store=core.store,
+        log=core.calls,
+        sockets=core.sockets,
+        authenticator=core.authenticator,
+        clock=core.clock,
+        metrics=metrics.page,
+        test_page=settings.test_client,
+    ).application()
+    edge.server.attach(http)
+    return http
 
 
-def _authenticator(settings: Settings) -> Authenticator:
-    """Imports what is used and nothing else: a process is smaller for it."""
+def _authenticator(settings: Settings, observe: Callable[[float], None]) -> Authenticator:
+    """Imports what is used and nothing else: a process is smaller for it. `observe` hears the seconds of requests."""
     if settings.auth == "laravel":
         from onlycare_socket.adapters.laravel import LaravelAuthenticator, Patience
 
@@ -229,6 +218,7 @@ def _authenticator(settings: Settings) -> Authenticator:
             settings.laravel_api_url or "",
             failed_auth=FailedAuthDelay(settings.trusted_proxies),
             patience=Patience(concurrent=settings.laravel_concurrency),
+            observe=observe,
         )
     if settings.auth == "jwt":
         from onlycare_socket.adapters.jwt import JwtAuthenticator

@@ -1,6 +1,7 @@
 """The list of everything that `/metrics` shows, and where each number comes from."""
 
 from collections.abc import Mapping
+from functools import partial
 
 from msgspec import Struct
 
@@ -8,9 +9,9 @@ from onlycare_socket.connecting import Entrance
 from onlycare_socket.http_api import Access
 from onlycare_socket.limits import EventBudget
 from onlycare_socket.metrics import Metrics, by_two_words, by_word
+from onlycare_socket.pauses import Buckets
 from onlycare_socket.ports import Authenticator, CallLog
 from onlycare_socket.presence import Presence
-from onlycare_socket.pulse import GcPauses, Pulse
 from onlycare_socket.socket_api import SocketApi
 from onlycare_socket.sockets import NodeSockets
 from onlycare_socket.switchboard import Switchboard
@@ -18,6 +19,13 @@ from onlycare_socket.transport.server import SocketServer
 
 ENDED = "ended:"
 """How the switchboard's counts of ended calls begin; the code follows."""
+
+AUTH_COUNTERS = {
+    "misses": "CONNECTs for whose token no verdict was at hand.",
+    "joined": "CONNECTs that shared the question of another with the same token.",
+    "delayed": "Questions held back because their address had failed before.",
+    "unavailable": "CONNECTs that got no verdict.",
+}
 
 
 class Sources(Struct, frozen=True, kw_only=True):
@@ -33,8 +41,10 @@ class Sources(Struct, frozen=True, kw_only=True):
     budget: EventBudget
     authenticator: Authenticator
     access: Access
-    pulse: Pulse
-    gc: GcPauses
+    sweeps: Buckets
+    lag: Buckets
+    gc: Buckets
+    auth_seconds: Buckets
 
 
 def show(metrics: Metrics, of: Sources) -> None:
@@ -43,8 +53,17 @@ def show(metrics: Metrics, of: Sources) -> None:
     _show_calls(metrics, of)
     _show_entrance(metrics, of)
     _show_transport(metrics, of.server)
-    metrics.histogram("loop_lag_seconds", "How late the event loop was for a regular task.", of.pulse.lag)
-    metrics.histogram("gc_pause_seconds", "How long the garbage collector stopped the process.", of.gc.pauses)
+    _show_pauses(metrics, of)
+
+
+def _show_pauses(metrics: Metrics, of: Sources) -> None:
+    metrics.histogram("loop_lag_seconds", "How late the event loop was for a timer, every LOOP_LAG_MS.", of.lag)
+    metrics.histogram("gc_pause_seconds", "How long the garbage collector stopped the process.", of.gc)
+    metrics.histogram(
+        "sweep_seconds",
+        "How long one round of deadlines, of presence or of heartbeats stopped the event loop.",
+        of.sweeps,
+    )
 
 
 def _show_users(metrics: Metrics, of: Sources) -> None:
@@ -95,6 +114,11 @@ def _show_entrance(metrics: Metrics, of: Sources) -> None:
     metrics.counters(
         "auth_requests", "Questions to the backend about tokens.", ("outcome",), lambda: by_word(facts("requests"))
     )
+    for name, says in AUTH_COUNTERS.items():
+        metrics.counters(f"auth_{name}", says, (), partial(_if_told, of.authenticator, name))
+    metrics.histogram(
+        "auth_request_seconds", "How long the backend took for a question about a token.", of.auth_seconds
+    )
     metrics.counters("auth_remembered", "Verdicts that were used again.", ("verdict",), lambda: by_word(facts("hits")))
     metrics.gauges(
         "auth_backend_up",
@@ -103,6 +127,12 @@ def _show_entrance(metrics: Metrics, of: Sources) -> None:
         lambda: _backend_up(of.authenticator),
     )
     metrics.counter("http_unauthorized", "HTTP requests without the secret they need.", lambda: of.access.refused)
+
+
+def _if_told(authenticator: Authenticator, name: str) -> dict[tuple[str, ...], float]:
+    """A number that not every authenticator has."""
+    number = authenticator.health().get(name)
+    return {(): float(number)} if isinstance(number, int | float) else {}
 
 
 def _backend_up(authenticator: Authenticator) -> dict[tuple[str, ...], float]:

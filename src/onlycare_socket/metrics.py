@@ -12,7 +12,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from onlycare_socket.pulse import Buckets
+from onlycare_socket.pauses import Buckets
 
 Read = Callable[[], float]
 ReadMany = Callable[[], Mapping[tuple[str, ...], float]]

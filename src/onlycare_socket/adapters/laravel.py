@@ -159,6 +159,9 @@ class LaravelAuthenticator:
             "verdicts": len(self._verdicts),
             "requests": dict(self.counters.requests),
             "hits": dict(self.counters.hits),
+            "misses": self.counters.misses,
+            "joined": self.counters.joined,
+            "delayed": self.counters.delayed,
             "unavailable": self.counters.unavailable,
         }
 

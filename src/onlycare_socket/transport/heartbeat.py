@@ -10,6 +10,7 @@ small against every time it serves.
 
 import asyncio
 import math
+from collections.abc import Callable
 from typing import Protocol
 
 import structlog
@@ -49,6 +50,8 @@ class Wheel:
         """`loop`: whose clock and timer to use; the running one when None."""
         self._tick = tick
         self._loop = loop
+        self.watch: Callable[[Callable[[], None]], None] = _plainly
+        """Carries out each turn: set it to measure how long they take."""
         self._slots: dict[int, set[Timed]] = {}
         self._next = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -119,6 +122,14 @@ class Wheel:
 
     def _catch_up(self) -> None:
         assert self._loop is not None
+        self.watch(self._run_begun)
+        self._timer = self._loop.call_at(self._next * self._tick, self._beat) if self._slots else None
+
+    def _run_begun(self) -> None:
+        assert self._loop is not None
         # At least the slot the timer was set for: its beginning divided by the tick may come out a hair too small.
         self.run(max(int(self._loop.time() / self._tick), self._next))
-        self._timer = self._loop.call_at(self._next * self._tick, self._beat) if self._slots else None
+
+
+def _plainly(turn: Callable[[], None]) -> None:
+    turn()

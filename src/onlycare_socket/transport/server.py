@@ -1,7 +1,7 @@
 """The Socket.IO server: namespaces on top of an Engine.IO endpoint."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from aiohttp import web
 
@@ -54,6 +54,10 @@ class SocketServer:
     def sessions(self) -> int:
         """Open Engine.IO sessions, with and without sockets."""
         return len(self._engine.sessions)
+
+    def watch_heartbeats(self, watch: Callable[[Callable[[], None]], None]) -> None:
+        """Have every turn of the heartbeats carried out by `watch`, which may measure it."""
+        self._engine.wheel.watch = watch
 
     def broadcast(self, sockets: Iterable[Socket], packet: bytes) -> None:
         """Send one packet, encoded once by `wire.socketio`, to many sockets of its namespace."""
