@@ -2,7 +2,8 @@
 
     python -m bench.empty_loop --interval-ms 10
 
-Writes a line when it runs; at SIGTERM a second one, with the lag in milliseconds, and ends.
+Writes a line when it runs. SIGUSR1 makes it forget what it measured so far; at SIGTERM it writes a second line, with
+the lag in milliseconds, and ends.
 """
 
 import argparse
@@ -14,16 +15,18 @@ from math import ceil
 
 import uvloop
 
-_LET_IT_START = 0.3
-"""Seconds at the beginning that do not count."""
-
 
 async def measure(interval: float) -> list[float]:
     """Returns how many seconds the loop was late at each turn, in order of size, when SIGTERM has come."""
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
-    loop.add_signal_handler(signal.SIGTERM, ended.set)
     late = array("d")
+
+    def anew() -> None:
+        del late[:]
+
+    loop.add_signal_handler(signal.SIGTERM, ended.set)
+    loop.add_signal_handler(signal.SIGUSR1, anew)
 
     def tick(due: float) -> None:
         now = loop.time()
@@ -35,7 +38,7 @@ async def measure(interval: float) -> list[float]:
     loop.call_at(first, tick, first)
     print(json.dumps({"event": "running"}), flush=True)
     await ended.wait()
-    return sorted(late[int(_LET_IT_START / interval) :])
+    return sorted(late)
 
 
 def main() -> None:

@@ -82,6 +82,7 @@ class Shown:
         self._step: TaskID = self._bars.add_task("", total=1.0)
         self._done = 0.0
         self._seconds = 0.0
+        self._begun = 0.0
         self._name = ""
 
     def __enter__(self) -> "Shown":
@@ -95,7 +96,7 @@ class Shown:
     def begin(self, name: str, seconds: float) -> None:
         """A step begins that takes about so long."""
         self._done += self._seconds
-        self._name, self._seconds = name, seconds
+        self._name, self._seconds, self._begun = name, seconds, time.monotonic()
         self._bars.update(self._all, completed=self._done)
         self._bars.reset(self._step, description=name, total=1.0)
         if not self._console.is_terminal:
@@ -103,6 +104,8 @@ class Shown:
 
     def at(self, done: float, what: str) -> None:
         """The load says that it is so far, from 0 to 1, with a piece of its work."""
+        passed = min(time.monotonic() - self._begun, self._seconds)
+        self._bars.update(self._all, completed=self._done + passed)
         self._bars.update(self._step, completed=done, description=f"{self._name}: {what}" if what else self._name)
 
 

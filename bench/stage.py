@@ -107,14 +107,17 @@ class Stage:
                 self._backend = None
 
     @contextmanager
-    def empty_loop(self, interval_ms: float, into: Figures) -> Iterator[None]:
-        """Runs an event loop with nothing to do on the server's core; at the end its lag is put into the figures."""
+    def empty_loop(self, interval_ms: float, into: Figures) -> Iterator[Callable[[], None]]:
+        """Runs an event loop with nothing to do on the server's core; at the end its lag is put into the figures.
+
+        What is given makes it begin anew.
+        """
         command = ("-m", "bench.empty_loop", "--interval-ms", str(interval_ms))
         with self._beside("empty loop", *command, cores=self.cores.server) as process:
             assert process.stdout is not None
             if not process.stdout.readline():
                 raise Failed(f"the empty loop did not start: {processes.last_lines(self._log('empty loop'))}")
-            yield
+            yield lambda: process.send_signal(signal.SIGUSR1)
             process.send_signal(signal.SIGTERM)
             into |= json.loads(process.stdout.readline() or "{}")
 

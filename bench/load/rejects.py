@@ -13,6 +13,7 @@ from bench.load.crowd import Crowd
 from bench.load.latencies import Latencies
 from bench.load.loop import Loop
 from bench.load.phone import Server
+from bench.load.reports import line
 from bench.load.stretch import go_on
 from bench.load.talk import Pair, Step, finish, phones_of, several
 from bench.load.usage import Window
@@ -39,6 +40,7 @@ class Rejects:
     def run(self, seconds: float, warmup: float, pid: int | None) -> dict[str, Any]:
         """Returns how many calls were rejected in the measured time, how long each took, and how late they were."""
         Crowd(self._loop, phones_of(self._pairs)).connect()
+        line(event="connected", connections=2 * len(self._pairs))
         self._begun = perf_counter()
         self._catch_up()
         go_on(self._loop, warmup, "warming up", lambda: self._done)
