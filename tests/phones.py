@@ -32,10 +32,10 @@ from onlycare_socket.calls.commands import (
     Show,
     UserCommand,
 )
-from onlycare_socket.calls.draft import Terms
 from onlycare_socket.calls.effects import Report
 from onlycare_socket.calls.ids import CallId, DeviceId, Millis, UserId, canonical_call, canonical_user
 from onlycare_socket.calls.messages import Reply
+from onlycare_socket.calls.terms import Terms
 from onlycare_socket.ports import Identity
 from onlycare_socket.sockets import Connection, NodeSockets
 from onlycare_socket.switchboard import Switchboard

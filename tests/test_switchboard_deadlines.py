@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from onlycare_socket.calls.draft import Terms
+from onlycare_socket.calls.terms import Terms
 from tests.calls.situations import ANA, BEA, OTHER, Scene, set_up
 from tests.calls.test_table import stop
 from tests.phones import SWEEP, Exchange, Phone

@@ -15,7 +15,7 @@ from msgspec import Struct
 from onlycare_socket.adapters.absent import AbsentBackend, AbsentPush
 from onlycare_socket.adapters.memory import MemoryCallLog, MemoryCallStore
 from onlycare_socket.application import Application
-from onlycare_socket.calls.draft import Terms
+from onlycare_socket.calls.terms import Terms
 from onlycare_socket.clock import Clock, SystemClock
 from onlycare_socket.config import Settings
 from onlycare_socket.connecting import Entrance

@@ -8,8 +8,6 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection
 from typing import Protocol
 
-from msgspec import Struct
-
 from onlycare_socket.calls.ids import CallId, DeviceId, Millis, UserId
 from onlycare_socket.clock import Clock
 from onlycare_socket.ports import Delivery, Identity
@@ -46,7 +44,7 @@ class Phone(Protocol):
     def send(self, packet: bytes) -> None:
         """Writes an encoded packet."""
 
-    def close(self, reason: str = ...) -> None:
+    def close(self, reason: str = "") -> None:
         """Closes the transport, so that the client reconnects."""
 
 
@@ -135,9 +133,14 @@ class _Here:
         self.devices = tuple(dict.fromkeys([connection.device for connection in self.connections]))
 
 
-class _Seen(Struct, gc=False):
-    shown: str
-    last_seen: Millis | None = None
+class _Seen:
+    """What stays known of a user who left."""
+
+    __slots__ = ("last_seen", "shown")
+
+    def __init__(self, shown: str) -> None:
+        self.shown = shown
+        self.last_seen: Millis | None = None
 
 
 class NodeSockets:

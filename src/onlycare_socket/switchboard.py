@@ -35,13 +35,13 @@ from onlycare_socket.calls.commands import (
     UserCommand,
 )
 from onlycare_socket.calls.decision import Decision, View
-from onlycare_socket.calls.draft import Terms
 from onlycare_socket.calls.effects import Ack, Effect, Report, Ring, Tell, Unpush, Wake
 from onlycare_socket.calls.errors import CallError, Internal, Unavailable
 from onlycare_socket.calls.ids import CallId, DeviceId, UserId, canonical_call
 from onlycare_socket.calls.messages import Event, Incoming, Reply
 from onlycare_socket.calls.rules import decide
 from onlycare_socket.calls.telling import Told
+from onlycare_socket.calls.terms import Terms
 from onlycare_socket.clock import Clock
 from onlycare_socket.ports import Backend, Bus, CallLog, CallStore, Delivery, Directory, Push, StoreUnavailable
 from onlycare_socket.sockets import Connection, NodeSockets

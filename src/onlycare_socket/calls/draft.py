@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from msgspec import UNSET, Struct
+from msgspec import UNSET
 
 from onlycare_socket.calls.call import Call, Code, Early, Role, State, Step, replace
 from onlycare_socket.calls.decision import Decision, View
@@ -10,21 +10,7 @@ from onlycare_socket.calls.effects import Ack, Effect, Tell
 from onlycare_socket.calls.errors import CallError
 from onlycare_socket.calls.ids import CallId, DeviceId, Millis
 from onlycare_socket.calls.messages import Reply
-
-
-class Terms(Struct, frozen=True, kw_only=True):
-    """The times that the rules go by, in ms; contract sections 2, 3 and 6, design section 3."""
-
-    ring_timeout: int = 30_000
-    caller_grace: int = 15_000
-    call_grace: int = 120_000
-    max_duration: int = 4 * 3_600_000
-    upgrade_timeout: int = 30_000
-    remember: int = 60_000
-    resume: int = 60_000
-    stale: int = 45_000
-    stale_after_connect: int = 5_000
-    ahead: int = 60_000
+from onlycare_socket.calls.terms import Terms
 
 
 class Draft:

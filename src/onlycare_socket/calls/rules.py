@@ -28,13 +28,14 @@ from onlycare_socket.calls.commands import (
 )
 from onlycare_socket.calls.decision import Decision, View
 from onlycare_socket.calls.dialling import dial
-from onlycare_socket.calls.draft import Draft, Terms, spell
+from onlycare_socket.calls.draft import Draft, spell
 from onlycare_socket.calls.errors import Conflict, Forbidden
 from onlycare_socket.calls.ids import CallId
 from onlycare_socket.calls.notices import decide_notice
 from onlycare_socket.calls.over import already_over, too_late
 from onlycare_socket.calls.ringing import answer, cancel, decline, show
 from onlycare_socket.calls.talking import answer_again, answer_video, ask_video, decline_late, hang_up, report_state
+from onlycare_socket.calls.terms import Terms
 
 Rule = Callable[[Draft, Call, Role, UserCommand], None]
 

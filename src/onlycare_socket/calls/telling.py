@@ -1,7 +1,5 @@
 """Who was told what: recorded after the packets were written, so that a crash in between tells twice, not never."""
 
-from msgspec import Struct
-
 from onlycare_socket.calls.call import MAX_LEGS, Call, Leg, LegState, Step, replace
 from onlycare_socket.calls.ids import DeviceId, Millis, UserId
 
@@ -11,12 +9,15 @@ TERMINAL_EVENTS = frozenset({"call:ended", "call:rejected", "call:timeout", "cal
 """Events after which a device knows that the call is over for it."""
 
 
-class Told(Struct, frozen=True, gc=False):
+class Told:
     """An event was written to the newest live socket of these devices of a party."""
 
-    user: UserId
-    devices: tuple[DeviceId, ...]
-    what: str
+    __slots__ = ("devices", "user", "what")
+
+    def __init__(self, user: UserId, devices: tuple[DeviceId, ...], what: str) -> None:
+        self.user = user
+        self.devices = devices
+        self.what = what
 
     def __call__(self, now: Millis, call: Call) -> tuple[Call, Step] | None:
         """Returns the call with the legs that know of it, and the line of its timeline; None for a stranger."""
