@@ -83,7 +83,7 @@ def run(
 def _console() -> Console:
     """Returns the terminal; a file is as wide as the tables like."""
     console = Console()
-    return console if console.is_terminal else Console(width=150)
+    return console if console.is_terminal else Console(width=160)
 
 
 def _show(outcome: Outcome, console: Console) -> None:

@@ -46,8 +46,8 @@ class Scenario(Struct, frozen=True, kw_only=True):
     """The columns of the table; runs hold more."""
     inside: tuple[Figure, ...] = ()
     """The columns of a second table, of servers that tell what goes on inside of them."""
-    compared: str
-    """The figure whose ratio to the Node servers is shown."""
+    compared: tuple[str, ...]
+    """The figures whose ratios to the Node servers are shown."""
     chart: Literal["bars", "percentiles", "growth"] = "bars"
     panels: tuple[str, ...] = ()
     """The figures that are drawn, each in a panel of its own; `percentiles` draws one panel for each size instead."""

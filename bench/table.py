@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 
 from rich import box
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -30,44 +31,46 @@ class Grid(NamedTuple):
     title: str
     head: list[str]
     lines: list[list[str]]
-    words: int
-    """How many columns, from the left, are words."""
     notes: list[str] = []  # noqa: RUF012  # never changed
 
 
 def scenario_grids(scenario: Scenario, found: Outcome) -> list[Grid]:
     """Returns the table of a scenario and, where servers told of it, one of what went on inside of them."""
-    beside = {name: head for name, head in BESIDE.items() if any(case.row(name) for case in found.cases)}
-    head = ["", "server", *(figure.label for figure in scenario.figures), *beside.values()]
-    lines = _sections(found, lambda case, row: _line(scenario, case, row, beside))
-    explained = [f"x: times the {scenario.figure(scenario.compared).label} of the Node server in the same round."]
-    notes = [*(explained if beside else ()), *bounds(found), *failures(found)]
-    first = Grid(scenario.title, head, lines, 2, notes)
+    beside = [name for name in BESIDE if any(case.row(name) for case in found.cases)]
+    ratios = [(figure, other) for figure in map(scenario.figure, scenario.compared) for other in beside]
+    several = len(scenario.compared) > 1
+    heads = [f"{figure.label} {BESIDE[other]}" if several else BESIDE[other] for figure, other in ratios]
+    head = ["", *(figure.label for figure in scenario.figures), *heads]
+    lines = _sections(found, lambda case, row: _line(scenario, case, row, ratios))
+    of = " or ".join(scenario.figure(key).label for key in scenario.compared)
+    explained = [f"x: times the {of} of the Node server in the same round."] if beside else []
+    first = Grid(scenario.title, head, lines, [*explained, *bounds(found), *failures(found)])
     if not scenario.inside:
         return [first]
     within = _sections(found, lambda _, row: _figures(row, scenario.inside), scenario.inside[:1])
     if not within:
         return [first]
-    head = ["", "server", *(figure.label for figure in scenario.inside)]
-    return [first, Grid(f"{scenario.name.capitalize()}: what held up the loop meanwhile", head, within, 2)]
+    head = ["", *(figure.label for figure in scenario.inside)]
+    return [first, Grid(f"{scenario.name.capitalize()}: what held up the loop meanwhile", head, within)]
 
 
 def _sections(
     found: Outcome, cells: Callable[[Case, Row], list[str]], needed: Sequence[Figure] = ()
 ) -> list[list[str]]:
-    """Returns a line for each contestant that has the needed figures; the first of a size begins with its name."""
-    lines = []
+    """Returns a line for each contestant that has the needed figures, below one with the name of the size."""
+    lines: list[list[str]] = []
     for case in found.cases:
         rows = [row for row in case.rows if all(row.by_round(figure.key) for figure in needed)]
-        lines += [[case.name if at == 0 else "", row.contestant, *cells(case, row)] for at, row in enumerate(rows)]
+        of_rows = [[f"  {row.contestant}", *cells(case, row)] for row in rows]
+        lines += [[case.name, *[""] * (len(of_rows[0]) - 1)], *of_rows] if of_rows else []
     return lines
 
 
-def _line(scenario: Scenario, case: Case, row: Row, beside: Iterable[str]) -> list[str]:
+def _line(scenario: Scenario, case: Case, row: Row, beside: Iterable[tuple[Figure, str]]) -> list[str]:
     figures = _figures(row, scenario.figures)
     ratios = [
-        _NOTHING if row.contestant == other else times(ratio(row, case.row(other), scenario.compared))
-        for other in beside
+        _NOTHING if row.contestant == other else times(ratio(row, case.row(other), figure.key))
+        for figure, other in beside
     ]
     if not any(run.figures for run in row.runs):
         figures[0] = "failed"
@@ -125,7 +128,7 @@ def budget_grid(report: Report) -> Grid:
     lines = [_budget(standing) for standing in every if standing.measured]
     unmeasured = [standing.budget.says for standing in every if not standing.measured]
     notes = [f"Not measured in this run: {_some(unmeasured)}."] if unmeasured else []
-    return Grid(title, ["", "must", "aim", "measured", "range", "verdict"], lines, 1, notes)
+    return Grid(title, ["", "must", "aim", "measured", "range", "verdict"], lines, notes)
 
 
 def _some(named: list[str]) -> str:
@@ -141,14 +144,16 @@ def _budget(standing: Standing) -> list[str]:
 
 
 def shown(values: Spread | None, figure: Figure) -> str:
-    """Returns a median with its range, such as 7,480 above 7,100-7,900."""
+    """Returns a median with its range, such as 7,480 above 7,100-7,900; of shares, which only explain, the median."""
     if values is None:
         return _NOTHING
 
     def one(value: float) -> str:
         return f"{value:.{figure.digits}%}" if figure.percent else f"{value:,.{figure.digits}f}"
 
-    return one(values.median) + (f"\n{one(values.low)}-{one(values.high)}" if values.rounds > 1 else "")
+    return one(values.median) + (
+        f"\n{one(values.low)}-{one(values.high)}" if values.rounds > 1 and not figure.percent else ""
+    )
 
 
 def times(values: Spread | None) -> str:
@@ -177,13 +182,15 @@ def on_terminal(grid: Grid, console: Console) -> None:
     table = Table(title=grid.title, title_justify="left", box=box.SIMPLE_HEAD, title_style="bold")
     for at, head in enumerate(grid.head):
         widest = max((len(part) for line in grid.lines for part in line[at].split("\n")), default=0)
-        # Heads may fold, figures may not; sentences may.
+        # Heads may fold, and sentences; figures may not.
         folds = at == 0 and widest > _WIDEST
-        table.add_column(head, justify="left" if at < grid.words else "right", min_width=None if folds else widest)
+        table.add_column(head, justify="right" if at else "left", min_width=None if folds else widest)
     for line in grid.lines:
         table.add_row(*(Text(cell, style=_COLOURS.get(cell, "")) for cell in line))
     if grid.lines:
-        console.print(table)
+        # On a narrow terminal lines break, but nothing is left out.
+        needed = Measurement.get(console, console.options.update(width=1000), table).minimum
+        console.print(table, width=max(console.width, needed), crop=False)
     for note in grid.notes:
         console.print(
             note, style="bold red" if note.startswith(("THE LOAD", "SOMETHING ELSE")) else "dim", highlight=False
@@ -193,12 +200,14 @@ def on_terminal(grid: Grid, console: Console) -> None:
 
 def as_markdown(grid: Grid) -> str:
     """Returns the table as docs/performance.md has it."""
-    ruler = ["---" if at < grid.words else "---:" for at in range(len(grid.head))]
-    rows: Sequence[Sequence[str]] = [grid.head, ruler, *([_one_line(cell) for cell in line] for line in grid.lines)]
+    ruler = ["---:" if at else "---" for at in range(len(grid.head))]
+    rows: Sequence[Sequence[str]] = [grid.head, ruler, *map(_markdown_line, grid.lines)]
     table = "\n".join("| " + " | ".join(row) + " |" for row in rows)
     return "\n\n".join([table, *grid.notes])
 
 
-def _one_line(cell: str) -> str:
-    figure, _, range_ = cell.partition("\n")
-    return f"{figure} ({range_})" if range_ else figure
+def _markdown_line(line: list[str]) -> list[str]:
+    """Returns the cells with a range beside its median, and the name of a size in bold."""
+    if not any(line[1:]):
+        return [f"**{line[0]}**", *line[1:]]
+    return [cell.strip().replace("\n", " (") + (")" if "\n" in cell else "") for cell in line]

@@ -36,7 +36,7 @@ SCENARIO: Final = Scenario(
         Figure(key="server_share", label="server CPU", percent=True),
         Figure(key="load_share", label="load CPU", percent=True),
     ),
-    compared="per_cpu_second",
+    compared=("per_cpu_second",),
     panels=("per_cpu_second", "p99_ms"),
     rounds=5,
     sizes=(size(100), size(1_000)),

@@ -39,7 +39,7 @@ SCENARIO: Final = Scenario(
         Figure(key="p99_ms", label="p99 ms", digits=1),
         Figure(key="load_share", label="load CPU", percent=True),
     ),
-    compared="cpu_us",
+    compared=("cpu_us",),
     chart="growth",
     panels=("cpu_us",),
     rounds=3,

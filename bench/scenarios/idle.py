@@ -36,7 +36,7 @@ SCENARIO: Final = Scenario(
         Figure(key="server_share", label="server CPU, idle", digits=2, percent=True),
         Figure(key="heartbeats", label="heartbeats in that time"),
     ),
-    compared="each_kb",
+    compared=("each_kb",),
     panels=("each_kb", "server_share"),
     rounds=2,
     # Every server pings every 25 s, so that two heartbeats of each user lie within the long hold.

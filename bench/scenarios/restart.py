@@ -50,7 +50,7 @@ SCENARIO: Final = Scenario(
         Figure(key="load_share", label="load CPU", percent=True),
         Figure(key="backend_share", label="backend CPU", percent=True),
     ),
-    compared="seconds",
+    compared=("seconds",),
     panels=("seconds", "new_process_cpu_seconds"),
     rounds=3,
     sizes=(size(10_000),),

@@ -8,18 +8,22 @@ from bench.servers import Contestant
 from bench.stage import Stage
 
 
-def size(users: int, contestants: tuple[str, ...] = WITH_RULES) -> Size:
-    """Returns so many users, none of whom the server has seen before."""
+def size(users: int, contestants: tuple[str, ...] = WITH_RULES, *, polling: bool = False) -> Size:
+    """Returns so many users, none of whom the server has seen before.
+
+    With `polling` they come as the Android app does: with long polling first, then an upgrade to WebSocket.
+    """
+    options = ("--users", users, "--token-form", "laravel", *(("--polling",) if polling else ()))
 
     def measure(stage: Stage, contestant: Contestant, settings: dict[str, str]) -> Figures:
         with stage.backend() as url, stage.server(contestant, {**settings, "LARAVEL_API_URL": url}) as server:
-            result = stage.load(server, "storm", "--users", users, "--token-form", "laravel")
+            result = stage.load(server, "storm", *options)
             return figures_of(result, per_cpu_second="connects")
 
     return Size(
-        name=f"{users:,} users",
+        name=f"{users:,} users" + (", polling first" if polling else ""),
         contestants=contestants,
-        seconds=1.5 + users / 700,
+        seconds=1.5 + users / (300 if polling else 700),
         settings={"PRESENCE_SCOPE": "watched"},
         measure=measure,
     )
@@ -37,9 +41,9 @@ SCENARIO: Final = Scenario(
         Figure(key="load_share", label="load CPU", percent=True),
         Figure(key="backend_share", label="backend CPU", percent=True),
     ),
-    compared="per_cpu_second",
+    compared=("per_cpu_second",),
     panels=("per_cpu_second", "per_second"),
     rounds=5,
-    sizes=(size(5_000),),
+    sizes=(size(5_000), size(5_000, polling=True)),
     quick=(size(300),),
 )
