@@ -122,7 +122,9 @@ def carry_out(
     finished: Report,
 ) -> None:
     """Runs every plan; `finished` is called with what a scenario found, as soon as it is through."""
-    with Shown(console, sum(one.seconds for one in plans)) as shown, Stage(python, cores, shown.at) as stage:
+    shown = Shown(console, sum(one.seconds for one in plans))
+    # The stage first: the thread that draws the bars is to keep off the server's core as well.
+    with Stage(python, cores, shown.at) as stage, shown:
         for one in plans:
             finished(_scenario(one, contestants, stage, shown))
 
