@@ -15,6 +15,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 PACKAGE = "onlycare_socket"
 COMPILED = (
+    "adapters/absent.py",
     "adapters/memory.py",
     "adapters/timers.py",
     "calls/answering.py",
@@ -25,10 +26,12 @@ COMPILED = (
     "calls/ids.py",
     "calls/notices.py",
     "calls/over.py",
+    "calls/parts.py",
     "calls/ringing.py",
     "calls/rules.py",
     "calls/talking.py",
     "calls/telling.py",
+    "clock.py",
     "limits.py",
     "socket_api.py",
     "socket_payloads.py",

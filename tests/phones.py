@@ -35,6 +35,7 @@ from onlycare_socket.calls.commands import (
 from onlycare_socket.calls.effects import Report
 from onlycare_socket.calls.ids import CallId, DeviceId, Millis, UserId, canonical_call, canonical_user
 from onlycare_socket.calls.messages import Reply
+from onlycare_socket.calls.parts import deadlines_of
 from onlycare_socket.calls.terms import Terms
 from onlycare_socket.ports import Identity
 from onlycare_socket.sockets import Connection, NodeSockets
@@ -388,7 +389,7 @@ class Exchange:
     def timers(self, call_id: str = ID) -> dict[str, float]:
         """The deadlines that run, in seconds from now."""
         now = self.clock.wall()
-        return {kind.value: (at - now) / 1000 for kind, at in self.call(call_id).deadlines()}
+        return {kind.value: (at - now) / 1000 for kind, at in deadlines_of(self.call(call_id))}
 
     def legs(self, user: str, call_id: str = ID) -> dict[str, str]:
         """What each device of a user did or had done to it, by device name."""

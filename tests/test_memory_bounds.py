@@ -63,12 +63,11 @@ def test_fifty_thousand_calls_leave_a_bounded_memory() -> None:
             exchange.switchboard.sweep()
     sizes = containers(exchange.store)
     store = "MemoryCallStore"
-    assert sizes[f"{store}._calls"] == 1_000
+    assert sizes[f"{store}._kept"] == 1_000
     assert sizes[f"{store}._ended"] == 1_000
     assert sizes[f"{store}._live"] == 0
     assert sizes[f"{store}._live_calls"] == 0
-    assert sizes[f"{store}._steps"] <= 1_000
-    assert sizes[f"{store}._steps[]"] <= 1_000 * memory.MAX_STEPS
+    assert sizes[f"{store}._kept[].steps"] <= 1_000 * memory.MAX_STEPS
     assert sizes[f"{store}._of_user"] <= 100
     assert sizes[f"{store}._of_user[]"] <= 100 * memory.RECENT
     assert max(sizes.values()) <= 20_000, sizes

@@ -15,6 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from onlycare_socket.calls.call import RINGING_LEGS, Call, Role, State
 from onlycare_socket.calls.ids import CallId, canonical_user
+from onlycare_socket.calls.parts import deadlines_of, leg_of, party_of, role_of
 from tests.phones import Exchange, Heard, Phone
 
 USERS = ("USR_1", "USR_2", "USR_3", "USR_4")
@@ -151,9 +152,9 @@ class Calls(RuleBasedStateMachine):
         live = self.exchange.live()
         if live:
             call = live[number % len(live)]
-            his = [each for each in self.phones if call.role(each.user) is role]
+            his = [each for each in self.phones if role_of(call, each.user) is role]
             if his:
-                self._command(his[number % len(his)], command, call.party(role).call_id)
+                self._command(his[number % len(his)], command, party_of(call, role).call_id)
 
     def _command(self, phone: Phone, command: str, call_id: str) -> None:
         before, heard = self.exchange.find(call_id), len(phone.heard)
@@ -162,7 +163,7 @@ class Calls(RuleBasedStateMachine):
         else:
             ack = getattr(phone, command)(call_id)
         self._ack_first(phone, heard, ack, call_id)
-        if before is None or before.role(phone.user) is None:
+        if before is None or role_of(before, phone.user) is None:
             assert ack == {
                 "success": False,
                 "error": "Call not found",
@@ -262,7 +263,7 @@ class Calls(RuleBasedStateMachine):
             if call is None:
                 assert id_ in self.remembered, "only the backend speaks of calls that nobody dialled"
                 continue
-            role = call.role(phone.user)
+            role = role_of(call, phone.user)
             if id_ in self.remembered and role is None:
                 continue
             assert role is not None, f"{phone.name} heard {heard} of a foreign call"
@@ -290,7 +291,7 @@ class Calls(RuleBasedStateMachine):
             for id_ in self.rings_on[phone.id]:
                 call = self.exchange.find(id_)
                 if newest and call is not None and not call.live and not self.jumped:
-                    leg = call.leg(phone.user, phone.device)
+                    leg = leg_of(call, phone.user, phone.device)
                     assert leg is not None
                     # It answered or declined itself, or hung up: its own word stopped it.
                     assert leg.state.value in ("accepted", "declined") or leg.ended
@@ -327,7 +328,7 @@ class Calls(RuleBasedStateMachine):
     @invariant()
     def a_live_call_has_a_deadline_and_an_ended_one_has_none(self) -> None:
         for call in self._all():
-            kinds = {kind.value for kind, _ in call.deadlines()}
+            kinds = {kind.value for kind, _ in deadlines_of(call)}
             if call.state is State.RINGING:
                 assert "ring" in kinds
             elif call.state is State.ACCEPTED:
@@ -354,7 +355,7 @@ class Calls(RuleBasedStateMachine):
         parties = [user for call in live for user in (call.caller.user, call.receiver.user)]
         assert len(parties) == len(set(parties)), "nobody is in two live calls"
         for user in map(canonical_user, USERS):
-            mine = [call for call in live if call.role(user)]
+            mine = [call for call in live if role_of(call, user)]
             found: list[tuple[Call, ...]] = []
             self.exchange.log.of_user(user, 20, found.append)
             assert [call.id for call in found[0] if call.live] == [call.id for call in mine]
@@ -363,7 +364,7 @@ class Calls(RuleBasedStateMachine):
     def every_live_call_has_somebody_or_a_grace(self) -> None:
         online = self.exchange.sockets.online
         for call in self.exchange.live():
-            kinds = {kind.value for kind, _ in call.deadlines()}
+            kinds = {kind.value for kind, _ in deadlines_of(call)}
             if call.state is State.RINGING and not online(call.caller.user):
                 assert "caller_grace" in kinds
             if call.state is State.ACCEPTED and not (online(call.caller.user) or online(call.receiver.user)):

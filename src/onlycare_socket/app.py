@@ -17,6 +17,7 @@ from onlycare_socket.adapters.memory import MemoryCallLog, MemoryCallStore
 from onlycare_socket.application import Application
 from onlycare_socket.calls.terms import Terms
 from onlycare_socket.clock import Clock, SystemClock
+from onlycare_socket.collector import Collector
 from onlycare_socket.config import Settings
 from onlycare_socket.connecting import Entrance
 from onlycare_socket.http_api import Access, Condition, HttpApi
@@ -26,7 +27,7 @@ from onlycare_socket.metrics import Metrics
 from onlycare_socket.pauses import Buckets, GcPauses, LoopLag
 from onlycare_socket.ports import Authenticator, Backend
 from onlycare_socket.presence import Presence
-from onlycare_socket.process import Ending, hold_standard_files, tune_gc
+from onlycare_socket.process import Ending, hold_standard_files
 from onlycare_socket.pulse import Pulse
 from onlycare_socket.socket_api import SocketApi
 from onlycare_socket.sockets import NodeSockets
@@ -75,6 +76,7 @@ class Vitals(Struct, frozen=True, kw_only=True):
     pulse: Pulse
     lag: LoopLag
     gc: GcPauses
+    collector: Collector
     auth_seconds: Buckets
 
 
@@ -109,6 +111,7 @@ def build(
         pulse=vitals.pulse,
         lag=vitals.lag,
         gc_pauses=vitals.gc,
+        collector=vitals.collector,
     )
 
 
@@ -166,9 +169,16 @@ def _edge(settings: Settings, core: Core) -> Edge:
 
 
 def _vitals(settings: Settings, core: Core, edge: Edge, auth_seconds: Buckets) -> Vitals:
-    pulse = Pulse([core.switchboard.sweep, edge.presence.sweep])
+    collector = Collector()
+    pulse = Pulse([core.switchboard.sweep, edge.presence.sweep, collector.sweep])
     edge.server.watch_heartbeats(pulse.took.timed)
-    return Vitals(pulse=pulse, lag=LoopLag(settings.loop_lag_ms / 1000), gc=GcPauses(), auth_seconds=auth_seconds)
+    return Vitals(
+        pulse=pulse,
+        lag=LoopLag(settings.loop_lag_ms / 1000),
+        gc=GcPauses(),
+        collector=collector,
+        auth_seconds=auth_seconds,
+    )
 
 
 def _http(settings: Settings, core: Core, edge: Edge, vitals: Vitals, condition: Condition) -> web.Application:
@@ -282,7 +292,7 @@ async def _serve(make: Callable[[Settings], Application], settings: Settings, en
     ending.heed()
     application = make(settings)
     await application.start()
-    tune_gc()
+    application.collector.start()
     await ending.asked_for()
     log.info("stopping")
     await application.stop()

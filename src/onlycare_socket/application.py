@@ -7,6 +7,7 @@ way down the sockets and the port are closed first: who can connect finds everyt
 import structlog
 
 from onlycare_socket import __version__
+from onlycare_socket.collector import Collector
 from onlycare_socket.config import Settings
 from onlycare_socket.connecting import Entrance
 from onlycare_socket.http_api import Condition
@@ -38,6 +39,7 @@ class Application:
         pulse: Pulse,
         lag: LoopLag,
         gc_pauses: GcPauses,
+        collector: Collector,
     ) -> None:
         self._settings = settings
         self._listener = listener
@@ -47,6 +49,8 @@ class Application:
         self.authenticator = authenticator
         self._lag = lag
         self._gc_pauses = gc_pauses
+        self.collector = collector
+        """Not started with the rest: it is the process's, which may hold several applications."""
         self._stopped = False
         self.switchboard = switchboard
         self.presence = presence
@@ -92,6 +96,7 @@ class Application:
     async def _stop_all_but_the_port(self) -> None:
         self.pulse.stop()
         await self.authenticator.stop()
+        self.collector.stop()
         self._lag.stop()
         self._gc_pauses.stop()
 

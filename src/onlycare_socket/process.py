@@ -1,15 +1,11 @@
-"""What a server process does beside serving: how it ends, what its collector and its standard files are like."""
+"""What a server process does beside serving: how it ends, what its standard files are like."""
 
 import asyncio
 import contextlib
-import gc
 import os
 import select
 import signal
 import threading
-
-GC_THRESHOLDS = (100_000, 20, 50)
-"""Few and short pauses: almost nothing here makes cycles (design section 2)."""
 
 OVERDUE = b"onlycare-socket: stopping took too long, so the process was ended before it was done\n"
 """Written past the log, which may be what hangs."""
@@ -22,13 +18,6 @@ def hold_standard_files() -> None:
             os.fstat(number)
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free: this one
-
-
-def tune_gc() -> None:
-    """Keeps the collector away from what lives for ever."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*GC_THRESHOLDS)
 
 
 def give_up() -> None:

@@ -41,6 +41,7 @@ from onlycare_socket.calls.messages import (
     WatchReply,
     clip,
 )
+from onlycare_socket.calls.parts import role_of
 from onlycare_socket.clock import Clock
 from onlycare_socket.limits import EventBudget
 from onlycare_socket.ports import CallLog, CallStore, Directory
@@ -262,7 +263,7 @@ class SocketApi:
         user = socket.data.user
 
         def found(call: Call | None) -> None:
-            is_party = call is not None and call.role(user) is not None
+            is_party = call is not None and role_of(call, user) is not None
             answer(refusal(why, str(call_id), call.state if call is not None and is_party else None))
 
         self._store.find(readable, found)

@@ -9,6 +9,7 @@ from onlycare_socket.calls.call import Call, State
 from onlycare_socket.calls.errors import CallError, InvalidPayload
 from onlycare_socket.calls.ids import CallId, DeviceId, UserId, canonical_call, is_user
 from onlycare_socket.calls.messages import InitiatePayload, Reply, SyncCall
+from onlycare_socket.calls.parts import written_for
 
 MAX_CHANNEL: Final = 256
 """Characters of a channel name at the most; Agora's own limit is 64 bytes."""
@@ -70,7 +71,7 @@ def sync_row(call: Call, user: UserId, device: DeviceId) -> SyncCall:
     caller = call.caller.user == user
     peer = call.receiver if caller else call.caller
     return SyncCall(
-        call_id=call.written(user, device),
+        call_id=written_for(call, user, device),
         role="caller" if caller else "receiver",
         peer_id=peer.shown,
         call_type=call.call_type,

@@ -11,7 +11,6 @@ connection and call removes the double.
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import structlog
 from msgspec import UNSET
@@ -39,6 +38,7 @@ from onlycare_socket.calls.effects import Ack, Effect, Report, Ring, Tell, Unpus
 from onlycare_socket.calls.errors import CallError, Internal, Unavailable
 from onlycare_socket.calls.ids import CallId, DeviceId, UserId, canonical_call
 from onlycare_socket.calls.messages import Event, Incoming, Reply
+from onlycare_socket.calls.parts import written_for
 from onlycare_socket.calls.rules import decide
 from onlycare_socket.calls.telling import Told
 from onlycare_socket.calls.terms import Terms
@@ -88,13 +88,6 @@ class Switchboard:
         self._clock = clock
         self._agora_app_id = agora_app_id
         self.counts: Counter[str] = Counter()
-        self._performers: dict[type[Effect], Callable[[Any], object]] = {
-            Tell: self._tell,
-            Ring: self._ring,
-            Wake: self._wake,
-            Unpush: self._unpush,
-            Report: self._report,
-        }
         sockets.delivered = self._delivered
 
     # ------------------------------------------------------------ commands
@@ -177,21 +170,21 @@ class Switchboard:
         A fault in it takes none of those behind it along: a phone must ring all the same.
         """
         try:
-            return self._performers[type(effect)](effect) is True
+            if isinstance(effect, Tell):
+                return self._tell(effect)
+            if isinstance(effect, Report):
+                self._backend.report(effect)
+            elif isinstance(effect, Unpush):
+                self._push.cancel(effect.call)
+            elif isinstance(effect, Ring):
+                self._ring(effect)
+            elif isinstance(effect, Wake):
+                self.counts["silent_phones"] += 1
+                self._push.wake(effect.call, effect.device)
         except Exception:
             self.counts["effects_failed"] += 1
             log.exception("effect failed", effect=type(effect).__name__)
-            return False
-
-    def _report(self, report: Report) -> None:
-        self._backend.report(report)
-
-    def _unpush(self, unpush: Unpush) -> None:
-        self._push.cancel(unpush.call)
-
-    def _wake(self, wake: Wake) -> None:
-        self.counts["silent_phones"] += 1
-        self._push.wake(wake.call, wake.device)
+        return False
 
     def _tell(self, tell: Tell) -> bool:
         devices = self._audience(tell)
@@ -236,7 +229,7 @@ class Switchboard:
             self._push.wake(call, None)
             return
         event = Incoming(
-            call_id=call.written(call.receiver.user, ring.device),
+            call_id=written_for(call, call.receiver.user, ring.device),
             caller_id=call.caller.shown,
             caller_name=call.caller.name,
             call_type=call.call_type,

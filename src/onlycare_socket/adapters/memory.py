@@ -13,6 +13,7 @@ from onlycare_socket.adapters.timers import Timers
 from onlycare_socket.calls.call import Call, DeadlineKind, Early, EarlyKind, Step, replace
 from onlycare_socket.calls.decision import Decide, Decision, Note, View
 from onlycare_socket.calls.ids import CallId, Millis, UserId
+from onlycare_socket.calls.parts import same_deadlines
 from onlycare_socket.clock import Clock
 from onlycare_socket.ports import StoreUnavailable
 
@@ -30,18 +31,35 @@ NOBODY_LIVE: Mapping[UserId, Call] = MappingProxyType({})
 _Waiting = tuple[CallId | None, tuple[UserId, ...], Decide, Callable[[Decision | StoreUnavailable], object]]
 
 
+class _Kept:
+    """A call as it is now, and its timeline (None when it is not kept any more)."""
+
+    __slots__ = ("call", "steps")
+
+    def __init__(self, call: Call) -> None:
+        self.call = call
+        self.steps: list[Step] | None = []
+
+    def log(self, step: Step) -> None:
+        """Adds a line to the timeline."""
+        steps = self.steps
+        if steps is not None:
+            if len(steps) >= MAX_STEPS:
+                del steps[FIRST_STEPS]
+            steps.append(step)
+
+
 class MemoryCallStore:
     """A `CallStore` that decides at once; `done` has run when `transact` returns, unless it is inside another."""
 
     def __init__(self, clock: Clock, ended_calls: int = 20_000) -> None:
         self._clock = clock
         self._ended_calls = ended_calls
-        self._calls: dict[CallId, Call] = {}
+        self._kept: dict[CallId, _Kept] = {}
         self._live: dict[UserId, CallId] = {}
         self._live_calls: dict[CallId, None] = {}
         self._ended: deque[CallId] = deque()
         self._with_timeline: deque[CallId] = deque()
-        self._steps: dict[CallId, list[Step]] = {}
         self._of_user: dict[UserId, deque[CallId]] = {}
         self._early = EarlyCommands()
         self._timers = Timers(clock.monotonic())
@@ -78,11 +96,11 @@ class MemoryCallStore:
 
     def note(self, call: CallId, note: Note) -> None:
         """Adds to the call at once."""
-        known = self._calls.get(call)
-        noted = note(self._clock.wall(), known) if known is not None else None
-        if noted is not None:
-            self._calls[call], step = noted
-            self._log_step(call, step)
+        kept = self._kept.get(call)
+        noted = note(self._clock.wall(), kept.call) if kept is not None else None
+        if kept is not None and noted is not None:
+            kept.call, step = noted
+            kept.log(step)
 
     def due(self, limit: int, each: Callable[[CallId, DeadlineKind], None]) -> None:
         """Names deadlines that have passed, and forgets what was kept long enough."""
@@ -93,7 +111,8 @@ class MemoryCallStore:
 
     def find(self, call: CallId, done: Callable[[Call | None], None]) -> None:
         """Looks up one call; `done` has run when this returns."""
-        done(self._calls.get(call))
+        kept = self._kept.get(call)
+        done(kept.call if kept is not None else None)
 
     # ------------------------------------------------------------ for MemoryCallLog
 
@@ -106,18 +125,20 @@ class MemoryCallStore:
         """A user's live call, then his ended ones that are kept, newest first."""
         live = self._live.get(user)
         if live is not None:
-            yield self._calls[live]
-        recent = reversed(self._of_user.get(user, ()))
-        yield from (self._calls[call] for call in recent if call != live and call in self._calls)
+            yield self._kept[live].call
+        for call in reversed(self._of_user.get(user, ())):
+            if call != live and call in self._kept:
+                yield self._kept[call].call
 
     def newest(self) -> Iterator[Call]:
         """Live calls, then ended ones, newest first."""
-        yield from (self._calls[call] for call in reversed(self._live_calls))
-        yield from (self._calls[call] for call in reversed(self._ended))
+        for calls in (self._live_calls, self._ended):
+            yield from [self._kept[call].call for call in reversed(calls)]
 
     def steps_of(self, call: CallId) -> tuple[Step, ...]:
         """The timeline of a call, empty when it is not kept."""
-        return tuple(self._steps.get(call, ()))
+        kept = self._kept.get(call)
+        return tuple(kept.steps) if kept is not None and kept.steps is not None else ()
 
     # ------------------------------------------------------------ keeping
 
@@ -128,42 +149,42 @@ class MemoryCallStore:
         decide: Decide,
         done: Callable[[Decision | StoreUnavailable], object],
     ) -> None:
-        calls, lives, now = self._calls, self._live, self._clock.wall()
-        live = {user: calls[lives[user]] for user in users if user in lives} if users else NOBODY_LIVE
-        known = calls.get(call) if call is not None else None
-        early = self._early.of(call) if known is None else ()
-        decision = decide(View(now, known, live, early))
+        now, lives = self._clock.wall(), self._live
+        live = {user: self._kept[lives[user]].call for user in users if user in lives} if users else NOBODY_LIVE
+        kept = self._kept.get(call) if call is not None else None
+        if kept is None:
+            decision = decide(View(now, None, live, self._early.of(call)))
+        else:
+            decision = decide(View(now, kept.call, live))
         for changed in decision.calls:
             self._keep(changed, now)
-        for kept in decision.early:
-            self._early.keep(kept)
+        for early in decision.early:
+            self._early.keep(early)
         for id_, step in decision.steps:
-            self._log_step(id_, step)
+            if (stepped := self._kept.get(id_)) is not None:
+                stepped.log(step)
         done(decision)
 
-    def _log_step(self, call: CallId, step: Step) -> None:
-        steps = self._steps.get(call)
-        if steps is not None:
-            if len(steps) >= MAX_STEPS:
-                del steps[FIRST_STEPS]
-            steps.append(step)
-
     def _keep(self, call: Call, now: Millis) -> None:
-        id_ = call.id
-        before = self._calls.get(id_)
-        self._calls[id_] = call
-        if before is None:
+        kept = self._kept.get(call.id)
+        if kept is None:
+            self._kept[call.id] = _Kept(call)
             self._register(call)
-        if call.live:
-            if before is None or not call.same_deadlines(before):
+            if call.live:
                 self._timers.set(call, now, self._clock.monotonic())
-        elif before is None or before.live:
-            self._timers.drop(id_)
+            else:
+                self._end(call)
+            return
+        before, kept.call = kept.call, call
+        if call.live:
+            if not same_deadlines(call, before):
+                self._timers.set(call, now, self._clock.monotonic())
+        elif before.live:
+            self._timers.drop(call.id)
             self._end(call)
 
     def _register(self, call: Call) -> None:
         self._live_calls[call.id] = None
-        self._steps[call.id] = []
         for user in (call.caller.user, call.receiver.user):
             recent = self._of_user.get(user)
             if recent is None:
@@ -180,24 +201,25 @@ class MemoryCallStore:
         self._ended.append(call.id)
         self._with_timeline.append(call.id)
         if len(self._with_timeline) > ENDED_TIMELINES:
-            self._steps.pop(self._with_timeline.popleft(), None)
+            oldest = self._kept.get(self._with_timeline.popleft())
+            if oldest is not None:
+                oldest.steps = None
         if len(self._ended) > self._ended_calls:
             self._forget(self._ended.popleft())
 
     def _forget_ended(self, limit: int) -> None:
         oldest = self._clock.wall() - KEEP_ENDED
         while self._ended and limit > 0:
-            if (self._calls[self._ended[0]].ended or 0) > oldest:
+            if (self._kept[self._ended[0]].call.ended or 0) > oldest:
                 break
             self._forget(self._ended.popleft())
             limit -= 1
 
     def _forget(self, id_: CallId) -> None:
-        call = self._calls.pop(id_)
-        self._steps.pop(id_, None)
+        call = self._kept.pop(id_).call
         for user in (call.caller.user, call.receiver.user):
             recent = self._of_user.get(user)
-            while recent and recent[0] not in self._calls:
+            while recent and recent[0] not in self._kept:
                 recent.popleft()
             if not recent:
                 self._of_user.pop(user, None)

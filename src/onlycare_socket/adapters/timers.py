@@ -7,6 +7,7 @@ is moved when that slot is swept: most calls are over by then.
 
 from onlycare_socket.calls.call import Call, DeadlineKind
 from onlycare_socket.calls.ids import CallId, Millis
+from onlycare_socket.calls.parts import deadlines_of
 
 SLOT = 0.25
 """Seconds: a deadline fires within this much after it passed, given that it is swept as often."""
@@ -32,7 +33,7 @@ class Timers:
     def set(self, call: Call, wall: Millis, monotonic: float) -> None:
         """Takes the deadlines of a call as it is now. One that did not move keeps its monotonic time."""
         before = self._timers.get(call.id)
-        timers = [(kind, at, monotonic + (at - wall) / 1000) for kind, at in call.deadlines()]
+        timers = [(kind, at, monotonic + (at - wall) / 1000) for kind, at in deadlines_of(call)]
         if not timers:
             self.drop(call.id)
             return

@@ -1,6 +1,6 @@
 """The rules of a receiver's devices against each other: one wins, the others stop."""
 
-from onlycare_socket.calls.call import Call, Code, Leg, LegState, Party, State, replace, with_leg
+from onlycare_socket.calls.call import ACCEPTED, Call, Code, Leg, LegState, Party, replace
 from onlycare_socket.calls.commands import UserCommand
 from onlycare_socket.calls.draft import Draft
 from onlycare_socket.calls.effects import Tell
@@ -8,6 +8,7 @@ from onlycare_socket.calls.ending import stop_events
 from onlycare_socket.calls.errors import AnsweredElsewhere
 from onlycare_socket.calls.ids import DeviceId
 from onlycare_socket.calls.messages import Accepted, RejectConfirmed
+from onlycare_socket.calls.parts import leg_of, with_leg
 
 
 def accepted(draft: Draft, call: Call, device: DeviceId | None, *, grace: bool = False) -> Call:
@@ -18,7 +19,7 @@ def accepted(draft: Draft, call: Call, device: DeviceId | None, *, grace: bool =
     receiver, legs = (call.receiver, call.legs) if device is None else _won(call, device)
     return draft.change(
         call,
-        state=State.ACCEPTED,
+        state=ACCEPTED,
         receiver=receiver,
         legs=legs,
         accepted=draft.now,
@@ -47,7 +48,7 @@ def _won(call: Call, device: DeviceId) -> tuple[Party, tuple[Leg, ...]]:
 
 def elsewhere(draft: Draft, call: Call, command: UserCommand) -> None:
     """Refuses one device because another has the call, and stops its ring."""
-    leg = call.leg(command.user, command.device)
+    leg = leg_of(call, command.user, command.device)
     if leg is not None and leg.state is not LegState.STOPPED:
         call = draft.change(call, legs=with_leg(call.legs, replace(leg, state=LegState.STOPPED)))
     draft.refuse(command.call_id, AnsweredElsewhere, call)

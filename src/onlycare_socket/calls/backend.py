@@ -5,7 +5,18 @@ overtook it. An accepted unknown call is the exception: it is registered as live
 """
 
 from onlycare_socket.calls.answering import accepted, accepted_event, name_winner
-from onlycare_socket.calls.call import Call, Code, Early, EarlyKind, Party, Role, State, replace
+from onlycare_socket.calls.call import (
+    ACCEPTED,
+    CALLER,
+    ENDED,
+    RECEIVER,
+    Call,
+    Code,
+    Early,
+    EarlyKind,
+    Party,
+    replace,
+)
 from onlycare_socket.calls.commands import (
     BackendAccepted,
     BackendCancelled,
@@ -20,6 +31,7 @@ from onlycare_socket.calls.ending import end, end_talk, ended_event, stop_ring, 
 from onlycare_socket.calls.errors import InvalidPayload, PartiesMismatch
 from onlycare_socket.calls.ids import CallId, UserId
 from onlycare_socket.calls.messages import Cancelled, Ended, Event, Rejected, reason_of
+from onlycare_socket.calls.parts import role_of
 
 
 def decide_backend(draft: Draft, call_id: CallId, command: BackendCommand) -> None:
@@ -32,11 +44,11 @@ def decide_backend(draft: Draft, call_id: CallId, command: BackendCommand) -> No
     place = len(draft.steps)
     if isinstance(command, BackendAccepted):
         _accepted(draft, call, command)
-    elif call.state is State.ENDED:
+    elif call.state is ENDED:
         draft.accept(command.call_id, call.state, call.code, duplicate=True)
     else:
-        draft.accept(command.call_id, State.ENDED)
-        if call.state is State.ACCEPTED:
+        draft.accept(command.call_id, ENDED)
+        if call.state is ACCEPTED:
             _hung_up(draft, call, command)
         else:
             _ring_ended(draft, call, command)
@@ -57,12 +69,12 @@ EVENT_NAMES: dict[type[BackendCommand], str] = {
 
 
 def _accepted(draft: Draft, call: Call, command: BackendAccepted) -> None:
-    if call.state is State.ENDED:
+    if call.state is ENDED:
         draft.accept(command.call_id, call.state, call.code)
-        event = ended_event(call, Role.RECEIVER, draft.now)
+        event = ended_event(call, RECEIVER, draft.now)
         draft.do(Tell(user=call.receiver.user, call=call.id, events=(event,)))
         draft.do(Report(ReportKind.ACCEPTED_AFTER_END, call))
-    elif call.state is State.ACCEPTED:
+    elif call.state is ACCEPTED:
         draft.accept(command.call_id, call.state, duplicate=True)
         if command.device is not None and call.receiver.device is None:
             call = name_winner(draft, call, command.device)
@@ -74,7 +86,7 @@ def _accepted(draft: Draft, call: Call, command: BackendAccepted) -> None:
 def _answer(draft: Draft, call: Call, command: BackendAccepted) -> None:
     call = accepted(draft, call, command.device, grace=True)
     draft.accept(command.call_id, call.state)
-    tell_party(draft, call, Role.CALLER, accepted_event(draft, call), counts=True)
+    tell_party(draft, call, CALLER, accepted_event(draft, call), counts=True)
     if command.device is not None:
         stop_ring(draft, call, code=Code.ANSWERED_ELSEWHERE, but=command.device, counts=False)
 
@@ -96,7 +108,7 @@ def _ring_ended(draft: Draft, call: Call, command: BackendCommand) -> None:
 
 def _hung_up(draft: Draft, call: Call, command: BackendCommand) -> None:
     ended_by = command.ended_by if isinstance(command, BackendEnded) else None
-    role = call.role(ended_by) if ended_by is not None else None
+    role = role_of(call, ended_by) if ended_by is not None else None
     end_talk(draft, call, Code.COMPLETED, by=role, report=False)
 
 
@@ -110,9 +122,9 @@ def _unknown(draft: Draft, call_id: CallId, command: BackendCommand) -> None:
     if early is None:
         return draft.refuse(command.call_id, InvalidPayload, text="A party must be named")
     if any(_same(early, known) for known in draft.view.early):
-        return draft.accept(command.call_id, State.ENDED, duplicate=True)
+        return draft.accept(command.call_id, ENDED, duplicate=True)
     draft.remember(early)
-    draft.accept(command.call_id, State.ENDED)
+    draft.accept(command.call_id, ENDED)
     for user, events in _unknown_events(draft, command):
         draft.do(Tell(user=user, call=call_id, events=events, counts=True))
     return None
@@ -177,7 +189,7 @@ def _register_accepted(draft: Draft, call_id: CallId, command: BackendAccepted) 
     call = draft.add(
         Call(
             id=call_id,
-            state=State.ACCEPTED,
+            state=ACCEPTED,
             caller=Party(user=caller, shown=command.caller_shown, call_id=command.call_id),
             receiver=Party(user=receiver, shown=command.receiver_shown, call_id=command.call_id, device=device),
             call_type="audio",
@@ -195,7 +207,7 @@ def _register_accepted(draft: Draft, call_id: CallId, command: BackendAccepted) 
     draft.accept(command.call_id, call.state)
     for old in former.values():
         _supersede(draft, old)
-    tell_party(draft, call, Role.CALLER, accepted_event(draft, call), counts=True)
+    tell_party(draft, call, CALLER, accepted_event(draft, call), counts=True)
     return None
 
 
@@ -205,7 +217,7 @@ def _counts(draft: Draft, early: Early, caller: UserId, receiver: UserId, accept
 
 
 def _supersede(draft: Draft, call: Call) -> None:
-    if call.state is State.ACCEPTED:
+    if call.state is ACCEPTED:
         end_talk(draft, call, Code.SUPERSEDED)
     else:
         call = end(draft, call, Code.SUPERSEDED)
@@ -222,11 +234,11 @@ def decide_operator(draft: Draft, command: OperatorEnded) -> None:
     call = draft.view.call
     if call is None:
         return draft.refuse_unknown(command.call_id)
-    if call.state is State.ENDED:
+    if call.state is ENDED:
         return draft.accept(command.call_id, call.state, call.code, duplicate=True)
     draft.step(call.id, "end", channel="operator")
-    draft.accept(command.call_id, State.ENDED)
-    if call.state is State.ACCEPTED:
+    draft.accept(command.call_id, ENDED)
+    if call.state is ACCEPTED:
         end_talk(draft, call, Code.TERMINATED_BY_SERVER)
     else:
         call = end(draft, call, Code.TERMINATED_BY_SERVER)

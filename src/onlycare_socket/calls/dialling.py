@@ -13,7 +13,19 @@ from enum import Enum
 from msgspec import UNSET
 
 from onlycare_socket.calls.answering import accepted, accepted_event
-from onlycare_socket.calls.call import Call, Code, Early, EarlyKind, Form, Leg, LegState, Party, Role, State
+from onlycare_socket.calls.call import (
+    CALLER,
+    RECEIVER,
+    RINGING,
+    Call,
+    Code,
+    Early,
+    EarlyKind,
+    Form,
+    Leg,
+    LegState,
+    Party,
+)
 from onlycare_socket.calls.commands import Dial
 from onlycare_socket.calls.draft import Draft
 from onlycare_socket.calls.effects import Ack, Report, ReportKind, Ring, Tell
@@ -30,6 +42,7 @@ from onlycare_socket.calls.messages import (
     Reply,
     reason_of,
 )
+from onlycare_socket.calls.parts import party_of, role_of, written_for
 
 
 def dial(draft: Draft, call_id: CallId, command: Dial) -> None:
@@ -65,8 +78,8 @@ def _is_stale(draft: Draft, command: Dial, seconds: int | None) -> bool:
 
 
 def _known(draft: Draft, call: Call, command: Dial) -> None:
-    role = call.role(command.user)
-    if role is not Role.CALLER or call.receiver.user != command.receiver:
+    role = role_of(call, command.user)
+    if role is not CALLER or call.receiver.user != command.receiver:
         draft.refuse(command.call_id, Conflict, call if role else None)
     elif call.refused:
         draft.do(Ack(_busy_reply(command.call_id, call)))
@@ -76,7 +89,7 @@ def _known(draft: Draft, call: Call, command: Dial) -> None:
         draft.do(
             Ack(
                 _reply(command.call_id, call, duplicate=True),
-                offline=_offline_reply(command.call_id, call, duplicate=True) if call.state is State.RINGING else None,
+                offline=_offline_reply(command.call_id, call, duplicate=True) if call.state is RINGING else None,
                 receiver=call.receiver.user,
             )
         )
@@ -97,7 +110,7 @@ def _adopt(draft: Draft, call: Call, command: Dial) -> None:
     )
     _note(draft, call, command, f"already {call.state.value}")
     draft.do(Ack(_reply(command.call_id, call)))
-    event = accepted_event(draft, call) if call.live else ended_event(call, Role.CALLER, draft.now)
+    event = accepted_event(draft, call) if call.live else ended_event(call, CALLER, draft.now)
     _tell_asker(draft, call, command, event)
 
 
@@ -123,7 +136,7 @@ def _end_overtaken(draft: Draft, call_id: CallId, command: Dial, early: Early) -
     _note(draft, call, command, f"overtaken by {early.kind.value}")
     call = end(draft, call, code, reason=early.reason, by=by)
     draft.do(Ack(_reply(command.call_id, call)))
-    event: Event = ended_event(call, Role.CALLER, draft.now)
+    event: Event = ended_event(call, CALLER, draft.now)
     if by_receiver:
         event = Rejected(
             call_id=command.call_id,
@@ -151,10 +164,10 @@ class _Mine(Enum):
 def _mine(call: Call | None, command: Dial) -> _Mine:
     if call is None:
         return _Mine.NONE
-    if call.state is State.RINGING and call.receiver.user == command.user:
+    if call.state is RINGING and call.receiver.user == command.user:
         return _Mine.OUTRUN
-    role = Role.CALLER if call.caller.user == command.user else Role.RECEIVER
-    device = call.party(role).device
+    role = CALLER if call.caller.user == command.user else RECEIVER
+    device = party_of(call, role).device
     if device is None or device == command.device or device not in command.here:
         return _Mine.SUPERSEDED
     return _Mine.KEPT
@@ -162,8 +175,8 @@ def _mine(call: Call | None, command: Dial) -> _Mine:
 
 def _connect(draft: Draft, call_id: CallId, command: Dial) -> None:
     mine, theirs = draft.view.live.get(command.user), draft.view.live.get(command.receiver)
-    if theirs and theirs.state is State.RINGING and theirs.receiver.user == command.user:
-        return _refuse_busy(draft, call_id, command, Code.GLARE, theirs.written(command.user, command.device))
+    if theirs and theirs.state is RINGING and theirs.receiver.user == command.user:
+        return _refuse_busy(draft, call_id, command, Code.GLARE, written_for(theirs, command.user, command.device))
     fate = _mine(mine, command)
     free = theirs is None or (fate is _Mine.SUPERSEDED and mine is not None and theirs.id == mine.id)
     if not free or fate is _Mine.KEPT:
@@ -203,22 +216,22 @@ def _refuse_busy(draft: Draft, call_id: CallId, command: Dial, code: Code, winne
 
 def _give_way(draft: Draft, mine: Call, fate: _Mine, command: Dial) -> None:
     """Ends the caller's former call for the one he dials now; the other party of it is told."""
-    rang = mine.state is State.RINGING
+    rang = mine.state is RINGING
     if fate is _Mine.OUTRUN:
         mine = end(draft, mine, Code.BUSY)
         tell_dialler(draft, mine)
         mine = stop_ring(draft, mine)
     else:
-        role = Role.CALLER if mine.caller.user == command.user else Role.RECEIVER
+        role = CALLER if mine.caller.user == command.user else RECEIVER
         mine = knows(draft, end(draft, mine, Code.SUPERSEDED), role, command.device)
-        if role is Role.RECEIVER:
-            mine = tell_end(draft, mine, Role.CALLER)
+        if role is RECEIVER:
+            mine = tell_end(draft, mine, CALLER)
             # With an open winner, his other devices may still ring.
-            mine = tell_end(draft, mine, Role.RECEIVER, command.device)
+            mine = tell_end(draft, mine, RECEIVER, command.device)
         elif rang:
             mine = stop_ring(draft, mine)
         else:
-            mine = tell_end(draft, mine, Role.RECEIVER)
+            mine = tell_end(draft, mine, RECEIVER)
     draft.do(Report(ReportKind.REFUSED if rang else ReportKind.HUNG_UP, mine))
 
 
@@ -228,7 +241,7 @@ def _give_way(draft: Draft, mine: Call, fate: _Mine, command: Dial) -> None:
 def _new_call(draft: Draft, call_id: CallId, command: Dial) -> Call:
     return Call(
         id=call_id,
-        state=State.RINGING,
+        state=RINGING,
         caller=Party(
             user=command.user, shown=command.shown, call_id=command.call_id, device=command.device, name=command.name
         ),
@@ -259,7 +272,7 @@ def _note(draft: Draft, call: Call, command: Dial, detail: str = "") -> None:
 
 
 def _reply(call_id: str, call: Call, *, duplicate: bool = False) -> Reply:
-    ringing = call.state is State.RINGING
+    ringing = call.state is RINGING
     return Reply(
         success=True,
         call_id=call_id,

@@ -10,6 +10,7 @@ from onlycare_socket.calls.effects import Ack, Effect, Tell
 from onlycare_socket.calls.errors import CallError
 from onlycare_socket.calls.ids import CallId, DeviceId, Millis
 from onlycare_socket.calls.messages import Reply
+from onlycare_socket.calls.parts import party_of
 from onlycare_socket.calls.terms import Terms
 
 
@@ -134,7 +135,7 @@ def _in_their_forms(effect: Effect, calls: dict[CallId, Call]) -> Effect:
 
 def spell(draft: Draft, call: Call, role: Role, shown: str) -> Call:
     """Takes over the backend's spelling of a party's id once he was seen; until then it is the other one's."""
-    party = call.party(role)
+    party = party_of(call, role)
     if not shown or party.shown == shown:
         return call
     return draft.change(call, **{role.value: replace(party, shown=shown)})

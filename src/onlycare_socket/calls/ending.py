@@ -11,6 +11,9 @@ from typing import Literal
 from msgspec import UNSET
 
 from onlycare_socket.calls.call import (
+    CALLER,
+    ENDED,
+    RECEIVER,
     RINGING_LEGS,
     RUNG_LEGS,
     Call,
@@ -18,14 +21,13 @@ from onlycare_socket.calls.call import (
     Leg,
     LegState,
     Role,
-    State,
     replace,
-    with_leg,
 )
 from onlycare_socket.calls.draft import Draft
 from onlycare_socket.calls.effects import Report, ReportKind, Tell, Unpush
 from onlycare_socket.calls.ids import DeviceId, Millis, UserId
 from onlycare_socket.calls.messages import Busy, Cancelled, Ended, Event, Rejected, TimedOut, reason_of
+from onlycare_socket.calls.parts import leg_of, party_of, with_leg
 
 
 def end(draft: Draft, call: Call, code: Code, *, reason: str = "", by: str | None = None) -> Call:
@@ -33,7 +35,7 @@ def end(draft: Draft, call: Call, code: Code, *, reason: str = "", by: str | Non
     draft.step(call.id, "ended", by or "", detail=code)
     return draft.change(
         call,
-        state=State.ENDED,
+        state=ENDED,
         ended=draft.now,
         code=code,
         reason=reason,
@@ -54,7 +56,7 @@ def ended_event(call: Call, role: Role, now: Millis, code: Code | None = None) -
     code = code or call.code or Code.EXPIRED
     duration = call.duration
     return Ended(
-        call_id=call.party(role).call_id,
+        call_id=party_of(call, role).call_id,
         reason=reason_of(code, call.reason, _side(role)),
         timestamp=now,
         code=code,
@@ -65,7 +67,7 @@ def ended_event(call: Call, role: Role, now: Millis, code: Code | None = None) -
 
 def stop_events(call: Call, now: Millis, code: Code | None = None) -> tuple[Event, ...]:
     """Returns what stops a ringing device of the receiver."""
-    ended = ended_event(call, Role.RECEIVER, now, code)
+    ended = ended_event(call, RECEIVER, now, code)
     return (Cancelled(call_id=ended.call_id, reason=ended.reason, timestamp=now, code=ended.code), ended)
 
 
@@ -109,7 +111,7 @@ def tell_party(
     draft: Draft, call: Call, role: Role, event: Event, *, but: tuple[DeviceId, ...] = (), counts: bool = False
 ) -> None:
     """Tells the device of a party that is in the call; all of his devices if it is unknown or has no socket."""
-    party = call.party(role)
+    party = party_of(call, role)
     draft.do(Tell(party.user, call.id, (event,), party.device, True, but, counts=counts))
 
 
@@ -125,8 +127,8 @@ def tell_dialler(draft: Draft, call: Call, *, counts: bool = False) -> None:
     elif code is Code.BUSY:
         return tell_dialling_device(draft, call, Busy(call_id=caller.call_id))
     else:
-        event = ended_event(call, Role.CALLER, draft.now)
-    return tell_party(draft, call, Role.CALLER, event, counts=counts)
+        event = ended_event(call, CALLER, draft.now)
+    return tell_party(draft, call, CALLER, event, counts=counts)
 
 
 def tell_dialling_device(draft: Draft, call: Call, event: Event) -> None:
@@ -148,10 +150,10 @@ def end_talk(
     `by` is the party that hung up and `device` the device he did it on, if anybody did and it is known. `report` is
     off when the backend itself said so.
     """
-    call = end(draft, call, code, by=call.party(by).shown if by else None)
+    call = end(draft, call, code, by=party_of(call, by).shown if by else None)
     if device and by:
         call = knows(draft, call, by, device)
-    for role in (Role.CALLER, Role.RECEIVER):
+    for role in (CALLER, RECEIVER):
         call = tell_end(draft, call, role, device if role is by else None)
     if report:
         draft.do(Report(ReportKind.HUNG_UP, call))
@@ -160,10 +162,10 @@ def end_talk(
 
 def tell_end(draft: Draft, call: Call, role: Role, device: DeviceId | None = None) -> Call:
     """Tells a party that an accepted call is over; with `device`, his others only: that one ended it itself."""
-    party = call.party(role)
+    party = party_of(call, role)
     event = ended_event(call, role, draft.now)
     told = tuple([leg.device for leg in call.legs if leg.ended and leg.user == party.user])
-    if role is Role.RECEIVER and party.device is None:
+    if role is RECEIVER and party.device is None:
         # Nobody knows which device has the call, so some may still ring.
         ringing = ringing_devices(call)
         call = stop_ring(draft, call, but=device)
@@ -178,7 +180,7 @@ def tell_end(draft: Draft, call: Call, role: Role, device: DeviceId | None = Non
 
 def knows(draft: Draft, call: Call, role: Role, device: DeviceId) -> Call:
     """Notes that a device knows of the end, since it caused it, and rings no more."""
-    leg = call.leg(call.party(role).user, device)
+    leg = leg_of(call, party_of(call, role).user, device)
     if leg is None or leg.ended:
         return call
     state = LegState.STOPPED if leg.state in RINGING_LEGS else leg.state
@@ -186,4 +188,4 @@ def knows(draft: Draft, call: Call, role: Role, device: DeviceId) -> Call:
 
 
 def _side(role: Role) -> Literal["caller", "receiver"]:
-    return "caller" if role is Role.CALLER else "receiver"
+    return "caller" if role is CALLER else "receiver"

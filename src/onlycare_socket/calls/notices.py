@@ -7,6 +7,11 @@ over a connection that was heard of afterwards.
 
 from onlycare_socket.calls.answering import accepted_event
 from onlycare_socket.calls.call import (
+    ACCEPTED,
+    CALLER,
+    ENDED,
+    RECEIVER,
+    RINGING,
     RINGING_LEGS,
     Call,
     Code,
@@ -14,9 +19,7 @@ from onlycare_socket.calls.call import (
     Leg,
     LegState,
     Role,
-    State,
     replace,
-    with_leg,
 )
 from onlycare_socket.calls.commands import (
     Arrived,
@@ -36,6 +39,7 @@ from onlycare_socket.calls.effects import Report, ReportKind, Ring, Tell, Wake
 from onlycare_socket.calls.ending import end, end_talk, ended_event, stop_ring, tell_dialler, tell_party
 from onlycare_socket.calls.ids import CallId, DeviceId
 from onlycare_socket.calls.messages import UpgradeResponse
+from onlycare_socket.calls.parts import deadlines_of, leg_of, party_of, role_of, with_leg
 from onlycare_socket.calls.telling import TERMINAL_EVENTS
 
 
@@ -64,7 +68,7 @@ def decide_notice(draft: Draft, call_id: CallId | None, command: DeadlineCommand
 def _expired(draft: Draft, call: Call, command: DeadlineCommand) -> None:
     """Fires a deadline, if it still runs: the command that won a race has cleared it."""
     kind = DEADLINES[type(command)]
-    if not any(running is kind for running, _ in call.deadlines()):
+    if not any(running is kind for running, _ in deadlines_of(call)):
         return
     if isinstance(command, RingExpired):
         _ring_expired(draft, call, command)
@@ -107,10 +111,10 @@ def _ring_expired(draft: Draft, call: Call, command: RingExpired) -> None:
 
 
 def _upgrade_expired(draft: Draft, call: Call) -> None:
-    asker = Role.CALLER if call.upgrade_by == call.caller.user else Role.RECEIVER
+    asker = CALLER if call.upgrade_by == call.caller.user else RECEIVER
     call = draft.change(call, upgrade_by=None, upgrade_at=None)
     response = UpgradeResponse(
-        call_id=call.party(asker).call_id, accepted=False, timestamp=draft.now, reason="No answer"
+        call_id=party_of(call, asker).call_id, accepted=False, timestamp=draft.now, reason="No answer"
     )
     tell_party(draft, call, asker, response)
 
@@ -119,34 +123,32 @@ def _upgrade_expired(draft: Draft, call: Call) -> None:
 
 
 def _left(draft: Draft, call: Call, command: Left) -> None:
-    if call.state is State.RINGING and command.user == call.caller.user:
+    if call.state is RINGING and command.user == call.caller.user:
         draft.step(call.id, "left", by=call.caller.shown)
         draft.change(call, caller_grace_at=draft.after(draft.terms.caller_grace))
-    elif call.state is State.ACCEPTED and (role := call.role(command.user)):
+    elif call.state is ACCEPTED and (role := role_of(call, command.user)):
         # Whether the other party has a socket is asked when the grace is over.
-        draft.step(call.id, "left", by=call.party(role).shown)
+        draft.step(call.id, "left", by=party_of(call, role).shown)
         draft.change(call, call_grace_at=draft.after(draft.terms.call_grace))
 
 
 def _arrived(draft: Draft, call: Call, command: Arrived) -> None:
-    role = call.role(command.user)
+    role = role_of(call, command.user)
     if role is None:
         return
     call = spell(draft, call, role, command.shown)
-    leg = call.leg(command.user, command.device)
-    if call.state is State.ENDED:
+    leg = leg_of(call, command.user, command.device)
+    if call.state is ENDED:
         _resume_end(draft, call, role, leg, command.device)
         return
-    if call.call_grace_at is not None or (role is Role.CALLER and call.caller_grace_at is not None):
-        draft.step(call.id, "returned", by=call.party(role).shown, device=command.device)
-        call = draft.change(
-            call, call_grace_at=None, caller_grace_at=None if role is Role.CALLER else call.caller_grace_at
-        )
-    if role is Role.CALLER:
-        if call.state is State.ACCEPTED and leg is not None and not leg.accepted:
+    if call.call_grace_at is not None or (role is CALLER and call.caller_grace_at is not None):
+        draft.step(call.id, "returned", by=party_of(call, role).shown, device=command.device)
+        call = draft.change(call, call_grace_at=None, caller_grace_at=None if role is CALLER else call.caller_grace_at)
+    if role is CALLER:
+        if call.state is ACCEPTED and leg is not None and not leg.accepted:
             event = accepted_event(draft, call)
             draft.do(Tell(user=command.user, call=call.id, events=(event,), device=command.device))
-    elif call.state is State.RINGING:
+    elif call.state is RINGING:
         had_it = leg is not None and leg.state in RINGING_LEGS
         draft.do(Ring(call, device=command.device, resumed=had_it))
     elif leg is not None and leg.state is LegState.STOPPED and not leg.ended and _fresh(draft, call.accepted):
@@ -159,14 +161,14 @@ def _resume_end(draft: Draft, call: Call, role: Role, leg: Leg | None, device: D
         return
     if leg is None:
         # A phone that rang by push only has no leg; one that never was in the call is left alone.
-        rang_by_push = role is Role.RECEIVER and call.receiver.device is None and not call.refused
-        if not rang_by_push and call.party(role).device is not None:
+        rang_by_push = role is RECEIVER and call.receiver.device is None and not call.refused
+        if not rang_by_push and party_of(call, role).device is not None:
             return
-        if role is Role.RECEIVER and call.refused:
+        if role is RECEIVER and call.refused:
             return
     draft.do(
         Tell(
-            user=call.party(role).user,
+            user=party_of(call, role).user,
             call=call.id,
             events=(ended_event(call, role, draft.now),),
             device=device,
@@ -182,10 +184,10 @@ def _fresh(draft: Draft, since: int | None) -> bool:
 
 
 def _unheard(draft: Draft, call: Call, command: Unheard) -> None:
-    leg, role = call.leg(command.user, command.device), call.role(command.user)
+    leg, role = leg_of(call, command.user, command.device), role_of(call, command.user)
     if leg is None or role is None:
         return
-    draft.step(call.id, "unheard", by=call.party(role).shown, device=command.device, detail=command.what)
+    draft.step(call.id, "unheard", by=party_of(call, role).shown, device=command.device, detail=command.what)
     if command.what == "call:accepted":
         leg = replace(leg, accepted=False)
     elif command.what in TERMINAL_EVENTS:
@@ -194,8 +196,8 @@ def _unheard(draft: Draft, call: Call, command: Unheard) -> None:
 
 
 def _missed(draft: Draft, call: Call, command: Missed) -> None:
-    leg = call.leg(command.user, command.device)
-    if leg is None or call.state is not State.RINGING or leg.state not in RINGING_LEGS:
+    leg = leg_of(call, command.user, command.device)
+    if leg is None or call.state is not RINGING or leg.state not in RINGING_LEGS:
         return
     draft.step(call.id, "silent", by=call.receiver.shown, device=command.device)
     call = draft.change(call, legs=with_leg(call.legs, replace(leg, missed=True)))

@@ -1,7 +1,7 @@
 """The rules of a ringing call."""
 
 from onlycare_socket.calls.answering import accepted, accepted_event, confirm
-from onlycare_socket.calls.call import Call, Code, Leg, LegState, Role, with_leg
+from onlycare_socket.calls.call import CALLER, Call, Code, Leg, LegState, Role
 from onlycare_socket.calls.commands import Cancel, Decline, UserCommand
 from onlycare_socket.calls.draft import Draft
 from onlycare_socket.calls.effects import Report, ReportKind, Tell
@@ -15,13 +15,14 @@ from onlycare_socket.calls.ending import (
     tell_party,
 )
 from onlycare_socket.calls.messages import Shown
+from onlycare_socket.calls.parts import leg_of, with_leg
 
 
 def answer(draft: Draft, call: Call, role: Role, command: UserCommand) -> None:
     """accepted: the caller is told, the receiver's other devices stop"""
     call = accepted(draft, call, command.device)
     draft.accept(command.call_id, call.state)
-    tell_party(draft, call, Role.CALLER, accepted_event(draft, call))
+    tell_party(draft, call, CALLER, accepted_event(draft, call))
     stop_ring(draft, call, code=Code.ANSWERED_ELSEWHERE, but=command.device)
     draft.do(Report(ReportKind.ACCEPTED, call))
 
@@ -49,7 +50,7 @@ def cancel(draft: Draft, call: Call, role: Role, command: UserCommand) -> None:
     others = Tell(
         user=command.user,
         call=call.id,
-        events=(ended_event(call, Role.CALLER, draft.now),),
+        events=(ended_event(call, CALLER, draft.now),),
         but=(command.device,),
     )
     draft.do(others)
@@ -58,7 +59,7 @@ def cancel(draft: Draft, call: Call, role: Role, command: UserCommand) -> None:
 
 def show(draft: Draft, call: Call, role: Role, command: UserCommand) -> None:
     """the same, the leg is shown; the first time the caller is told"""
-    leg = call.leg(command.user, command.device)
+    leg = leg_of(call, command.user, command.device)
     if leg is not None and leg.state is LegState.SHOWN:
         return draft.accept(command.call_id, call.state, duplicate=True)
     first = all(each.state is not LegState.SHOWN for each in call.legs)

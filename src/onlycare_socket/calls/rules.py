@@ -11,7 +11,7 @@
 from collections.abc import Callable
 
 from onlycare_socket.calls.backend import decide_backend, decide_operator
-from onlycare_socket.calls.call import MAX_LEGS, Call, Early, EarlyKind, Form, Role, State
+from onlycare_socket.calls.call import CALLER, MAX_LEGS, RECEIVER, Call, Early, EarlyKind, Form, Role, State
 from onlycare_socket.calls.commands import (
     Accept,
     AnswerVideo,
@@ -33,6 +33,7 @@ from onlycare_socket.calls.errors import Conflict, Forbidden
 from onlycare_socket.calls.ids import CallId
 from onlycare_socket.calls.notices import decide_notice
 from onlycare_socket.calls.over import already_over, too_late
+from onlycare_socket.calls.parts import party_of, role_of, written_for
 from onlycare_socket.calls.ringing import answer, cancel, decline, show
 from onlycare_socket.calls.talking import answer_again, answer_video, ask_video, decline_late, hang_up, report_state
 from onlycare_socket.calls.terms import Terms
@@ -45,7 +46,7 @@ def not_now(draft: Draft, call: Call, role: Role, command: UserCommand) -> None:
     draft.refuse(command.call_id, Conflict, call)
 
 
-_BOTH_LATER: dict[Role, Rule] = {Role.CALLER: not_now, Role.RECEIVER: not_now}
+_BOTH_LATER: dict[Role, Rule] = {CALLER: not_now, RECEIVER: not_now}
 
 TABLE: dict[State, dict[type[UserCommand], dict[Role, Rule]]] = {
     State.RINGING: {
@@ -114,13 +115,13 @@ def decide(terms: Terms, call_id: CallId | None, command: Command, view: View) -
 
 def _decide_user(draft: Draft, call_id: CallId, command: UserCommand) -> None:
     call = draft.view.call
-    role = call.role(command.user) if call else None
+    role = role_of(call, command.user) if call else None
     if call is None or role is None:
         if call is None:
             _remember(draft, call_id, command)
         return draft.refuse_unknown(command.call_id)
     call = spell(draft, call, role, command.shown)
-    party = call.party(role)
+    party = party_of(call, role)
     rule, place = TABLE[call.state][type(command)].get(role), len(draft.steps)
     if rule is None:
         draft.refuse(command.call_id, Forbidden, call)
@@ -153,7 +154,7 @@ def _remember(draft: Draft, call_id: CallId, command: UserCommand) -> None:
 
 def _in_its_form(draft: Draft, call: Call, command: UserCommand) -> Call:
     """Notes the form of the call id that a device writes: it is answered in it from now on, and only it."""
-    if call.written(command.user, command.device) == command.call_id:
+    if written_for(call, command.user, command.device) == command.call_id:
         return call
     others = tuple(form for form in call.forms if (form.user, form.device) != (command.user, command.device))
     return draft.change(call, forms=(*others[-MAX_LEGS:], Form(command.user, command.device, command.call_id)))

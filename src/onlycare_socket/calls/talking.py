@@ -3,12 +3,13 @@
 from msgspec import UNSET
 
 from onlycare_socket.calls.answering import elsewhere, name_winner
-from onlycare_socket.calls.call import Call, Code, Role, State
+from onlycare_socket.calls.call import CALLER, ENDED, RECEIVER, Call, Code, Role
 from onlycare_socket.calls.commands import AnswerVideo, HangUp, UserCommand
 from onlycare_socket.calls.draft import Draft
 from onlycare_socket.calls.ending import end_talk, stop_ring, tell_party
 from onlycare_socket.calls.errors import Conflict
 from onlycare_socket.calls.messages import UpgradeRequest, UpgradeResponse
+from onlycare_socket.calls.parts import party_of
 
 
 def answer_again(draft: Draft, call: Call, role: Role, command: UserCommand) -> None:
@@ -35,9 +36,9 @@ def hang_up(draft: Draft, call: Call, role: Role, command: UserCommand) -> None:
     """ended(completed): the other party and the ender's other devices are told"""
     winner = call.receiver.device
     here = command.here if isinstance(command, HangUp) else ()
-    if role is Role.RECEIVER and winner not in (None, command.device) and winner in here:
+    if role is RECEIVER and winner not in (None, command.device) and winner in here:
         return elsewhere(draft, call, command)
-    draft.accept(command.call_id, State.ENDED)
+    draft.accept(command.call_id, ENDED)
     end_talk(draft, call, Code.COMPLETED, by=role, device=command.device)
     return None
 
@@ -56,9 +57,9 @@ def ask_video(draft: Draft, call: Call, role: Role, command: UserCommand) -> Non
     else:
         call = draft.change(call, upgrade_by=command.user, upgrade_at=draft.after(draft.terms.upgrade_timeout))
         draft.accept(command.call_id, call.state)
-        other = Role.RECEIVER if role is Role.CALLER else Role.CALLER
+        other = RECEIVER if role is CALLER else CALLER
         request = UpgradeRequest(
-            call_id=call.party(other).call_id, sender_id=call.party(role).shown, timestamp=draft.now
+            call_id=party_of(call, other).call_id, sender_id=party_of(call, role).shown, timestamp=draft.now
         )
         tell_party(draft, call, other, request)
 
@@ -75,9 +76,9 @@ def _grant_video(draft: Draft, call: Call, role: Role, command: UserCommand, gra
     call_type = _video_like(call.call_type) if granted else call.call_type
     call = draft.change(call, call_type=call_type, upgrade_by=None, upgrade_at=None)
     draft.accept(command.call_id, call.state)
-    asker = Role.RECEIVER if role is Role.CALLER else Role.CALLER
+    asker = RECEIVER if role is CALLER else CALLER
     response = UpgradeResponse(
-        call_id=call.party(asker).call_id,
+        call_id=party_of(call, asker).call_id,
         accepted=granted,
         timestamp=draft.now,
         reason=reason or UNSET,
