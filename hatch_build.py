@@ -31,6 +31,7 @@ COMPILED = (
     "calls/rules.py",
     "calls/talking.py",
     "calls/telling.py",
+    "calls/words.py",
     "clock.py",
     "limits.py",
     "socket_api.py",

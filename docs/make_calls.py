@@ -5,9 +5,9 @@ compares the page with what this prints.
 """
 
 from onlycare_socket.calls.call import Code, DeadlineKind, Role, State
-from onlycare_socket.calls.messages import reason_of
 from onlycare_socket.calls.rules import EVENT_NAMES, TABLE, Rule
 from onlycare_socket.calls.terms import Terms
+from onlycare_socket.calls.words import reason_of
 
 HEAD = """\
 # A call

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from onlycare_socket import credentials
-from onlycare_socket.calls import errors, messages
+from onlycare_socket.calls import errors, messages, words
 from onlycare_socket.calls.call import Code
 from onlycare_socket.config.fields import FIELDS
 from onlycare_socket.connecting import read_credentials
@@ -110,7 +110,7 @@ def test_the_words_of_every_code_are_there() -> None:
     table = CONTRACT.partition("### How calls end")[2].partition("###")[0]
     for code in Code:
         for side in ("caller", "receiver"):
-            assert messages.reason_of(code, side=side) in table
+            assert words.reason_of(code, side=side) in table
 
 
 def test_every_request_is_named_and_no_other() -> None:

@@ -39,9 +39,9 @@ from onlycare_socket.calls.messages import (
     UpgradeAnswerPayload,
     WatchPayload,
     WatchReply,
-    clip,
 )
 from onlycare_socket.calls.parts import role_of
+from onlycare_socket.calls.words import clip
 from onlycare_socket.clock import Clock
 from onlycare_socket.limits import EventBudget
 from onlycare_socket.ports import CallLog, CallStore, Directory

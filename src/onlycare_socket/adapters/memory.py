@@ -170,16 +170,16 @@ class MemoryCallStore:
         if kept is None:
             self._kept[call.id] = _Kept(call)
             self._register(call)
-            if call.live:
+            if call.ended is None:
                 self._timers.set(call, now, self._clock.monotonic())
             else:
                 self._end(call)
             return
         before, kept.call = kept.call, call
-        if call.live:
+        if call.ended is None:
             if not same_deadlines(call, before):
                 self._timers.set(call, now, self._clock.monotonic())
-        elif before.live:
+        elif before.ended is None:
             self._timers.drop(call.id)
             self._end(call)
 
@@ -190,7 +190,7 @@ class MemoryCallStore:
             if recent is None:
                 recent = self._of_user[user] = deque(maxlen=RECENT)
             recent.append(call.id)
-            if call.live:
+            if call.ended is None:
                 self._live[user] = call.id
 
     def _end(self, call: Call) -> None:

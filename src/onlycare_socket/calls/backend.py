@@ -30,8 +30,9 @@ from onlycare_socket.calls.effects import Report, ReportKind, Tell
 from onlycare_socket.calls.ending import end, end_talk, ended_event, stop_ring, tell_dialler, tell_party
 from onlycare_socket.calls.errors import InvalidPayload, PartiesMismatch
 from onlycare_socket.calls.ids import CallId, UserId
-from onlycare_socket.calls.messages import Cancelled, Ended, Event, Rejected, reason_of
+from onlycare_socket.calls.messages import Cancelled, Ended, Event, Rejected
 from onlycare_socket.calls.parts import role_of
+from onlycare_socket.calls.words import reason_of
 
 
 def decide_backend(draft: Draft, call_id: CallId, command: BackendCommand) -> None:

@@ -32,17 +32,9 @@ from onlycare_socket.calls.effects import Ack, Report, ReportKind, Ring, Tell
 from onlycare_socket.calls.ending import end, ended_event, knows, stop_ring, tell_dialler, tell_end
 from onlycare_socket.calls.errors import Conflict, Forbidden, InvalidPayload, RateLimited, Stale
 from onlycare_socket.calls.ids import CallId, dialled_at
-from onlycare_socket.calls.messages import (
-    INITIATED,
-    OFFLINE,
-    USER_BUSY,
-    Busy,
-    Event,
-    Rejected,
-    Reply,
-    reason_of,
-)
+from onlycare_socket.calls.messages import Busy, Event, Rejected, Reply
 from onlycare_socket.calls.parts import party_of, role_of, written_for
+from onlycare_socket.calls.words import INITIATED, OFFLINE, USER_BUSY, reason_of
 
 
 def dial(draft: Draft, call_id: CallId, command: Dial) -> None:

@@ -26,8 +26,9 @@ from onlycare_socket.calls.call import (
 from onlycare_socket.calls.draft import Draft
 from onlycare_socket.calls.effects import Report, ReportKind, Tell, Unpush
 from onlycare_socket.calls.ids import DeviceId, Millis, UserId
-from onlycare_socket.calls.messages import Busy, Cancelled, Ended, Event, Rejected, TimedOut, reason_of
+from onlycare_socket.calls.messages import Busy, Cancelled, Ended, Event, Rejected, TimedOut
 from onlycare_socket.calls.parts import leg_of, party_of, with_leg
+from onlycare_socket.calls.words import reason_of
 
 
 def end(draft: Draft, call: Call, code: Code, *, reason: str = "", by: str | None = None) -> Call:

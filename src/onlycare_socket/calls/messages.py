@@ -1,22 +1,11 @@
-"""Everything that is said to and by clients, as typed structs: payloads, acks, events, and the words for how calls end.
+"""Everything that is said to and by clients, as typed structs: payloads, acks and events.
 
 Contract sections 2 and 3. A field that is not known is left out (UNSET), never null. Times are ms since 1970.
 """
 
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from msgspec import UNSET, Struct, UnsetType
-
-from onlycare_socket.calls.call import Code
-
-MAX_REASON = 200
-"""Characters of a client's reason that are passed on."""
-
-
-def clip(reason: str | UnsetType) -> str:
-    """Returns a client's reason, cut; empty when there is none."""
-    return "" if reason is UNSET else reason[:MAX_REASON]
-
 
 # ---------------------------------------------------------------- payloads of clients
 
@@ -242,32 +231,3 @@ class UserOffline(Event, frozen=True, gc=False):
     name: ClassVar[str] = "user:offline"
     user_id: str
     timestamp: int
-
-
-# ---------------------------------------------------------------- words
-
-INITIATED = "Call initiated successfully"
-OFFLINE = "User offline - FCM notification sent"
-USER_BUSY = "User is busy"
-
-_REASONS: dict[Code, str] = {
-    Code.COMPLETED: "Remote user ended call",
-    Code.CANCELLED: "Caller ended call",
-    Code.DECLINED: "User declined",
-    Code.NO_ANSWER: "Timeout",
-    Code.UNREACHABLE: "Timeout",
-    Code.CONNECTION_LOST: "User disconnected",
-    Code.ANSWERED_ELSEWHERE: "Answered on another device",
-    Code.DECLINED_ELSEWHERE: "Declined on another device",
-    Code.BUSY: USER_BUSY,
-    Code.GLARE: USER_BUSY,
-}
-
-
-def reason_of(code: Code, given: str = "", side: Literal["caller", "receiver"] = "receiver") -> str:
-    """Returns the reason that goes with a code; `given` is the text of the one who ended the call, if any."""
-    if given and code in (Code.CANCELLED, Code.DECLINED):
-        return given
-    if side == "caller" and code in (Code.NO_ANSWER, Code.UNREACHABLE):
-        return "No answer"
-    return _REASONS.get(code) or code.value.replace("_", " ").capitalize()

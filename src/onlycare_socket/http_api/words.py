@@ -17,7 +17,8 @@ from onlycare_socket.calls.commands import (
     OperatorEnded,
 )
 from onlycare_socket.calls.ids import MAX_ID, DeviceId, UserId, canonical_call, canonical_user, is_user
-from onlycare_socket.calls.messages import MAX_REASON, Reply
+from onlycare_socket.calls.messages import Reply
+from onlycare_socket.calls.words import MAX_REASON
 from onlycare_socket.http_api.exchange import BadRequest, answer, read_body, refused
 from onlycare_socket.ports import Directory
 from onlycare_socket.switchboard import Switchboard

@@ -1,0 +1,41 @@
+"""The words for what happened: the reasons in events, the sentences in acks (contract section 3)."""
+
+from typing import Literal
+
+from msgspec import UnsetType
+
+from onlycare_socket.calls.call import Code
+
+MAX_REASON = 200
+"""Characters of a client's reason that are passed on."""
+
+INITIATED = "Call initiated successfully"
+OFFLINE = "User offline - FCM notification sent"
+USER_BUSY = "User is busy"
+
+_REASONS: dict[Code, str] = {
+    Code.COMPLETED: "Remote user ended call",
+    Code.CANCELLED: "Caller ended call",
+    Code.DECLINED: "User declined",
+    Code.NO_ANSWER: "Timeout",
+    Code.UNREACHABLE: "Timeout",
+    Code.CONNECTION_LOST: "User disconnected",
+    Code.ANSWERED_ELSEWHERE: "Answered on another device",
+    Code.DECLINED_ELSEWHERE: "Declined on another device",
+    Code.BUSY: USER_BUSY,
+    Code.GLARE: USER_BUSY,
+}
+
+
+def reason_of(code: Code, given: str = "", side: Literal["caller", "receiver"] = "receiver") -> str:
+    """Returns the reason that goes with a code; `given` is the text of the one who ended the call, if any."""
+    if given and code in (Code.CANCELLED, Code.DECLINED):
+        return given
+    if side == "caller" and code in (Code.NO_ANSWER, Code.UNREACHABLE):
+        return "No answer"
+    return _REASONS.get(code) or code.value.replace("_", " ").capitalize()
+
+
+def clip(reason: str | UnsetType) -> str:
+    """Returns a client's reason, cut; empty when there is none."""
+    return "" if isinstance(reason, UnsetType) else reason[:MAX_REASON]
