@@ -36,7 +36,7 @@ from onlycare_socket.calls.commands import (
 from onlycare_socket.calls.decision import Decision, View
 from onlycare_socket.calls.effects import Ack, Effect, Report, Ring, Tell, Unpush, Wake
 from onlycare_socket.calls.errors import CallError, Internal, Unavailable
-from onlycare_socket.calls.ids import CallId, DeviceId, UserId, canonical_call
+from onlycare_socket.calls.ids import CallId, DeviceId, UserId, bare_call
 from onlycare_socket.calls.messages import Event, Incoming, Reply
 from onlycare_socket.calls.parts import written_for
 from onlycare_socket.calls.rules import decide
@@ -94,7 +94,7 @@ class Switchboard:
 
     def command(self, command: UserCommand, answer: Answer) -> None:
         """Takes a command of a user; `answer` is called once, before the events that the command causes."""
-        call = canonical_call(command.call_id)
+        call = bare_call(command.call_id)
         self._store.transact(
             call,
             (command.user, command.receiver) if type(command) is Dial else (),
@@ -104,7 +104,7 @@ class Switchboard:
 
     def word(self, command: BackendCommand | OperatorEnded, answer: WordAnswer) -> None:
         """Takes a word of the backend or the operator; `answer` says last whether a live socket was told."""
-        call = canonical_call(command.call_id)
+        call = bare_call(command.call_id)
         users: tuple[UserId, ...] = ()
         if isinstance(command, BackendCommand):
             users = tuple(user for user in (command.caller, command.receiver) if user is not None)
