@@ -15,6 +15,7 @@ from bench.scenario import Figure, Scenario
 COLOURS: Final = {
     "onlycare": "#0b6e4f",
     "onlycare-sqlite": "#66a182",
+    "onlycare-uncompiled": "#a9cbb7",
     "node-relay": "#8d99ae",
     "node-rules": "#2b4c7e",
     "python-socketio": "#d08c3f",

@@ -24,7 +24,9 @@ def version(name):
         return None
 asked = "--enable-optimizations" in (sysconfig.get_config_var("CONFIG_ARGS") or "")
 of_debian = "deb_system" in sysconfig.get_scheme_names()
+from onlycare_socket.calls import rules
 print(json.dumps({
+    "compiled": rules.__file__.endswith(".so"),
     "version": f"{platform.python_implementation()} {platform.python_version()}",
     "profile_guided": asked or of_debian,
     "packages": {name: version(name) for name in sys.argv[1:]},
@@ -39,6 +41,8 @@ class Python(Struct):
     profile_guided: bool
     """Whether it was built with profile-guided optimization; one that was not is about a third slower."""
     packages: dict[str, str | None]
+    compiled: bool = False
+    """Whether the path of a call is machine code there: the wheel of `make wheel` is installed."""
 
 
 class Machine(Struct):
@@ -67,6 +71,8 @@ class Machine(Struct):
                 f"{self.python.version} was built without profile-guided optimization and is about a third slower than "
                 "one built with it, such as Debian's: make clean, then make bench PYTHON=/usr/bin/python3"
             )
+        if not self.python.compiled:
+            found.append("this server runs uncompiled; what production installs is measured by make bench")
         if self.load_average > 0.5:
             found.append(f"the machine was busy when this began: load average {self.load_average:.1f}")
         if not self.server_cores:

@@ -14,9 +14,10 @@ from typing import Final
 
 import psutil
 from msgspec import Struct
+from msgspec.structs import replace
 
 from bench import processes
-from bench.machine import PEERS
+from bench.machine import PEERS, ROOT
 from bench.processes import Failed
 
 SECRET: Final = "benchmark-4d1f0c2e9a7b"
@@ -47,19 +48,26 @@ class Contestant(Struct, frozen=True, kw_only=True):
 
 def contestants(python: str) -> dict[str, Contestant]:
     """Returns all of them by name; `python` runs the two that are written in it."""
+    ours = Contestant(
+        name="onlycare",
+        says="onlycare-socket, everything on",
+        command=(python, "-m", "onlycare_socket", "serve"),
+        any_token=("--dev",),
+        settings={
+            "RATE_LIMIT": _WIDE,
+            "SESSION_PACKETS": _WIDE,
+            "LARAVEL_API_SECRET": SECRET,
+            "LOG_LEVEL": "warning",
+            "LOG_FORMAT": "json",
+        },
+    )
     every = (
-        Contestant(
-            name="onlycare",
-            says="onlycare-socket, everything on",
-            command=(python, "-m", "onlycare_socket", "serve"),
-            any_token=("--dev",),
-            settings={
-                "RATE_LIMIT": _WIDE,
-                "SESSION_PACKETS": _WIDE,
-                "LARAVEL_API_SECRET": SECRET,
-                "LOG_LEVEL": "warning",
-                "LOG_FORMAT": "json",
-            },
+        ours,
+        replace(
+            ours,
+            name="onlycare-uncompiled",
+            says="onlycare-socket from a checkout, nothing compiled",
+            settings={**ours.settings, "PYTHONPATH": str(ROOT / "src")},
         ),
         Contestant(
             name="node-relay",

@@ -174,7 +174,8 @@ def machine_line(machine: Machine) -> str:
     """Returns machine and versions in a line."""
     python, node = machine.python, f"Node {machine.node}, socket.io {machine.socket_io}" if machine.node else "no Node"
     built = "with PGO" if python.profile_guided else "without PGO"
-    return f"{machine.cpu}, {machine.cores} cores, Linux {machine.kernel}, {python.version} {built}, {node}"
+    compiled = ", this server compiled" if python.compiled else ""
+    return f"{machine.cpu}, {machine.cores} cores, Linux {machine.kernel}, {python.version} {built}{compiled}, {node}"
 
 
 def on_terminal(grid: Grid, console: Console) -> None:

@@ -39,6 +39,6 @@ SCENARIO: Final = Scenario(
     compared=("per_cpu_second",),
     panels=("per_cpu_second", "p99_ms"),
     rounds=5,
-    sizes=(size(100), size(1_000)),
+    sizes=(size(100, (*ALL, "onlycare-uncompiled")), size(1_000)),
     quick=(size(100, warmup=0.5, seconds=1.5),),
 )

@@ -24,6 +24,7 @@ def test_a_fit_machine_is_not_warned_of() -> None:
 
 
 def test_what_slows_the_servers_is_warned_of() -> None:
-    slow = structs.replace(MACHINE.python, profile_guided=False)
+    slow = structs.replace(MACHINE.python, profile_guided=False, compiled=False)
     warnings = structs.replace(MACHINE, python=slow, load_average=1.5, server_cores=[]).warnings()
-    assert ["profile-guided" in warnings[0], "1.5" in warnings[1], "one core" in warnings[2]] == [True] * 3
+    told = "profile-guided", "uncompiled", "1.5", "one core"
+    assert [word in warning for word, warning in zip(told, warnings, strict=True)] == [True] * 4
