@@ -17,7 +17,8 @@ from aiohttp.http_exceptions import HttpProcessingError
 from onlycare_socket.transport.door import Door, Take
 from onlycare_socket.transport.server import SocketServer
 
-BACKLOG = 1024
+BACKLOG = 4096
+"""Connections that may wait to be accepted, if the system allows so many: after a restart all come within seconds."""
 LINGER = 2.0
 """Seconds the rest of a refused body is read, so that the client gets to see the answer."""
 
