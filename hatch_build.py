@@ -41,6 +41,8 @@ COMPILED = (
     "transport/client.py",
     "transport/counters.py",
     "transport/namespace.py",
+    "transport/outgoing.py",
+    "transport/probes.py",
     "transport/session.py",
     "wire/session.py",
     "wire/socketio.py",

@@ -27,6 +27,11 @@ RULES = f"{FRAME};SocketApi._end (onlycare_socket/socket_api.py:170);decide (onl
         (f"{FRAME};EventBudget.allow (onlycare_socket/limits.py:58)", "events of clients"),
         (RULES, "rules of calls"),
         (f"{RULES};Struct_vectorcall (msgspec/_core.so);malloc (libc.so.6)", "rules of calls"),
+        (f"{FRAME};CPyDef_rules___decide (__native_onlycare_socket.c:5);Py_DECREF (object.h:537)", "rules of calls"),
+        (f"{RULES};CPyPy_transport___session___Session___receive (onlycare_socket__mypyc.so)", "transport"),
+        (f"{RULES};CPyDef_socketio___ack_packet (onlycare_socket__mypyc.so)", "JSON"),
+        (f"{FRAME};CPyDef_words___reason_of (onlycare_socket__mypyc.so)", "rules of calls"),
+        (f"{RULES};CPyDef_unheard_of___thing (onlycare_socket__mypyc.so)", "rules of calls"),
         (f"{FRAME};MemoryCallStore.note (onlycare_socket/adapters/memory.py:5)", "switchboard, sockets, store"),
         (f"{FRAME};info (structlog/_native.py:5)", "metrics, logs"),
         ("run_forever (somewhere/else.py:1)", REST),
@@ -40,6 +45,11 @@ def test_a_sample_belongs_to_its_innermost_layer(stack: str, layer: str) -> None
 def test_functions_are_counted_without_their_lines() -> None:
     _, functions = fold([f"{RULES} 3", RULES.replace(":104)", ":99)") + " 4", f"{FRAME};read (libc.so.6) 1"])
     assert functions == {"decide (onlycare_socket/calls/rules.py)": 7, "read (libc.so.6)": 1}
+
+
+def test_a_compiled_function_is_named_as_in_its_source() -> None:
+    _, functions = fold([f"{FRAME};CPyDef_client___SocketClient____typed (__native_onlycare_socket.c:100503) 1"])
+    assert functions == {"SocketClient._typed (onlycare_socket/transport/client.py)": 1}
 
 
 def test_the_start_of_a_server_does_not_count() -> None:
