@@ -6,7 +6,10 @@ or a coroutine (nothing would be gained). It needs a C compiler and Python's hea
 """
 
 import os
+import shlex
 import shutil
+import sysconfig
+import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -47,6 +50,7 @@ COMPILED = (
     "wire/session.py",
     "wire/socketio.py",
 )
+MISSING = "A compiled wheel needs gcc and Python's headers: sudo apt install gcc python3-dev"
 
 
 class CompileHook(BuildHookInterface[Any]):
@@ -56,6 +60,9 @@ class CompileHook(BuildHookInterface[Any]):
         """Compiles, unless this is an editable install."""
         if version == "editable":
             return
+        if not can_compile():
+            self.app.abort(MISSING)
+        begun = time.monotonic()
         self._scratch = TemporaryDirectory()
         work = Path(self._scratch.name)
         shutil.copytree(Path(self.root, "src", PACKAGE), work / PACKAGE)
@@ -63,6 +70,7 @@ class CompileHook(BuildHookInterface[Any]):
             build_data["force_include"][str(library)] = str(library.relative_to(work / "lib"))
         build_data["pure_python"] = False
         build_data["infer_tag"] = True
+        self.app.display_info(f"Compiled {len(COMPILED)} modules in {time.monotonic() - begun:.0f} s")
 
     def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
         """Removes the scratch folder."""
@@ -70,18 +78,34 @@ class CompileHook(BuildHookInterface[Any]):
             self._scratch.cleanup()
 
 
+def can_compile() -> bool:
+    """Whether this Python's C compiler and its headers are here."""
+    compiler = shlex.split(os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc")[0]
+    return shutil.which(compiler) is not None and Path(sysconfig.get_path("include"), "Python.h").is_file()
+
+
 def compile_in(folder: Path) -> list[Path]:
-    """Compiles the copy of the package in `folder` and returns the libraries, below `folder/lib`."""
+    """Compiles the copy of the package in `folder` and returns the libraries, below `folder/lib`.
+
+    They hold no path of this machine: no debug information, and no place to look for other libraries.
+    """
     from mypyc.build import mypycify
     from setuptools import Distribution
     from setuptools.command.build_ext import build_ext
+
+    class BuildAnywhere(build_ext):
+        def build_extensions(self) -> None:
+            linker = self.compiler.linker_so
+            self.compiler.linker_so = [word for word in linker if not word.startswith("-Wl,-rpath")]
+            super().build_extensions()
 
     before = Path.cwd()
     os.chdir(folder)  # mypyc names modules by their path from here
     try:
         modules = [f"{PACKAGE}/{module}" for module in COMPILED]
-        extensions = mypycify(["--strict", "--config-file=", *modules], opt_level="3", group_name=PACKAGE)
-        command = build_ext(Distribution({"name": PACKAGE, "ext_modules": extensions}))
+        options = ["--strict", "--config-file=", *modules]
+        extensions = mypycify(options, opt_level="3", debug_level="0", group_name=PACKAGE)
+        command = BuildAnywhere(Distribution({"name": PACKAGE, "ext_modules": extensions}))
         command.build_lib, command.build_temp = "lib", "tmp"
         command.parallel = os.cpu_count()
         command.ensure_finalized()

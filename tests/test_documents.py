@@ -16,11 +16,13 @@ from onlycare_socket.config.fields import FIELDS
 from onlycare_socket.connecting import read_credentials
 from onlycare_socket.http_api import Access, Condition, HttpApi
 from onlycare_socket.http_api.calls import CallRow, Timeline
+from onlycare_socket.limits import EventBudget
 from onlycare_socket.ports import Refused
 from onlycare_socket.socket_api import SocketApi
 from onlycare_socket.transport.namespace import Namespace
 from tests import test_section7
 from tests.in_process import InProcess, initiate, new_call_id, talk
+from tests.phones import Exchange
 
 ROOT: Final = Path(__file__).parent.parent
 CONTRACT: Final = (ROOT / "docs" / "contract.md").read_text()
@@ -34,7 +36,13 @@ def registered() -> dict[str, type[msgspec.Struct]]:
     """Returns the payload of every event that a client may send."""
     namespace = Namespace("/")
     SocketApi(
-        switchboard=NOBODY, store=NOBODY, log=NOBODY, directory=NOBODY, presence=NOBODY, budget=NOBODY, clock=NOBODY
+        switchboard=Exchange().switchboard,
+        store=NOBODY,
+        log=NOBODY,
+        directory=NOBODY,
+        presence=NOBODY,
+        budget=EventBudget(0),
+        clock=NOBODY,
     ).register(namespace)
     return {name.decode(): event.payload for name, event in namespace.events.items()}
 
