@@ -13,8 +13,8 @@ from bench.servers import Contestant
 from bench.stage import Stage
 
 
-def size(users: int, contestants: tuple[str, ...] = WITH_RULES) -> Size:
-    """Returns so many users."""
+def size(users: int, contestants: tuple[str, ...] = WITH_RULES, drain: str = "") -> Size:
+    """Returns so many users; `drain` is the time over which this server closes connections, if not its default."""
 
     def measure(stage: Stage, contestant: Contestant, settings: dict[str, str]) -> Figures:
         with stage.backend() as url, stage.server(contestant, {**settings, "LARAVEL_API_URL": url}) as server:
@@ -30,10 +30,10 @@ def size(users: int, contestants: tuple[str, ...] = WITH_RULES) -> Size:
             return figures
 
     return Size(
-        name=f"{users:,} users",
+        name=f"{users:,} users" + (f", closed within {drain} s" if drain else ""),
         contestants=contestants,
         seconds=6 + users / 500,
-        settings={"PRESENCE_SCOPE": "watched"},
+        settings={"PRESENCE_SCOPE": "watched", **({"DRAIN_SPREAD": drain} if drain else {})},
         measure=measure,
     )
 
@@ -53,6 +53,6 @@ SCENARIO: Final = Scenario(
     compared=("seconds",),
     panels=("seconds", "new_process_cpu_seconds"),
     rounds=3,
-    sizes=(size(10_000),),
+    sizes=(size(10_000), size(10_000, drain="0.5")),
     quick=(size(300),),
 )

@@ -197,7 +197,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     drain_spread: Annotated[
         float,
         setting("A stopping server closes its connections over this time.", unit="seconds", ge=0, le=60),
-    ] = 0.5
+    ] = 2.0
     websocket_engine: Annotated[
         Literal["picows", "aiohttp"],
         setting("Library that carries the WebSockets. picows is the faster one."),
