@@ -1,5 +1,7 @@
 """No unbounded growth: 50,000 calls, floods of every kind, and what is left of them in memory afterwards."""
 
+from inspect import isgetsetdescriptor, ismemberdescriptor
+
 import pytest
 
 from onlycare_socket.adapters import memory
@@ -25,11 +27,22 @@ def containers(thing: object) -> dict[str, int]:
             for each in inner:
                 walk(each, path + "[]")
         elif type(value).__module__.startswith(("onlycare_socket.adapters", "onlycare_socket.sockets")):
-            for name in [*getattr(value, "__dict__", ()), *getattr(type(value), "__slots__", ())]:
+            for name in attributes(value):
                 walk(getattr(value, name), f"{path}.{name}")
 
     walk(thing, type(thing).__name__)
     return sizes
+
+
+def attributes(thing: object) -> list[str]:
+    """What an object holds: in its dict or its slots, or in the fields of a compiled class."""
+    found = [name for name, value in vars(type(thing)).items() if is_field(value)]
+    return [*getattr(thing, "__dict__", ()), *(name for name in found if not name.startswith("__"))]
+
+
+def is_field(value: object) -> bool:
+    """Whether this stands in a class for what its instances hold."""
+    return ismemberdescriptor(value) or isgetsetdescriptor(value)
 
 
 def play(exchange: Exchange, caller: Phone, receiver: Phone, number: int) -> None:

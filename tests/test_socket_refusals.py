@@ -4,6 +4,8 @@ import time
 from collections.abc import MutableMapping
 from typing import Any
 
+import pytest
+
 from .conftest import Start
 from .in_process import InProcess, initiate, new_call_id, pair, ring
 
@@ -119,14 +121,10 @@ async def test_no_budget(start: Start) -> None:
 
 
 async def test_a_fault_of_ours_is_acked_and_logged_once(
-    server: InProcess, log_lines: list[MutableMapping[str, Any]]
+    server: InProcess, monkeypatch: pytest.MonkeyPatch, log_lines: list[MutableMapping[str, Any]]
 ) -> None:
     phone = await server.phone("USR_1")
-
-    def fail(command: object, answer: object) -> None:
-        raise ZeroDivisionError
-
-    server.application.switchboard.command = fail  # type: ignore[method-assign]
+    monkeypatch.setattr(server.application.switchboard, "_store", None)
     ack = await phone.ask("call:accept", {"callId": "17"})
     assert ack == {"success": False, "error": "Internal error", "code": "internal", "callId": "17"}
     assert (await phone.ask("call:sync", {}))["success"]
