@@ -93,7 +93,7 @@ def compile_in(folder: Path) -> list[Path]:
     from setuptools import Distribution
     from setuptools.command.build_ext import build_ext
 
-    class BuildAnywhere(build_ext):
+    class BuildAnywhere(build_ext):  # type: ignore[misc]  # setuptools has no types
         def build_extensions(self) -> None:
             linker = self.compiler.linker_so
             self.compiler.linker_so = [word for word in linker if not word.startswith("-Wl,-rpath")]

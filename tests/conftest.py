@@ -8,6 +8,7 @@ import pytest
 import structlog
 import uvloop
 
+from onlycare_socket.compiled import COMPILED
 from onlycare_socket.ports import Authenticator, Backend
 
 from .calls.situations import ANA, BEA
@@ -23,6 +24,13 @@ class Start(Protocol):
     def __call__(
         self, authenticator: Authenticator | None = None, *, backend: Backend | None = None, **settings: Any
     ) -> Awaitable[InProcess]: ...
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Leaves out what cannot be tested on the compiled build, and says why."""
+    marker = item.get_closest_marker("uncompiled")
+    if COMPILED and marker is not None:
+        pytest.skip(marker.args[0])
 
 
 def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> Mapping[str, LoopFactory]:

@@ -17,6 +17,7 @@ import pytest
 
 from onlycare_socket import __version__
 from onlycare_socket.cli.failure import EXIT_CODES
+from onlycare_socket.compiled import COMPILED
 
 COMMAND = [sys.executable, "-m", "onlycare_socket"]
 SETTINGS = {"PATH": os.environ["PATH"], "COLUMNS": "200", "NO_COLOR": "1"}
@@ -117,7 +118,7 @@ def read(ran: Ran) -> dict[str, Any]:
 
 
 def test_version(empty: Path) -> None:
-    assert run("--version", cwd=empty).stdout.strip() == __version__
+    assert run("--version", cwd=empty).stdout.strip() == f"{__version__} ({'compiled' if COMPILED else 'uncompiled'})"
 
 
 def test_help_names_every_command_and_the_exit_codes(empty: Path) -> None:

@@ -7,6 +7,8 @@ import pytest
 import structlog
 from prometheus_client.parser import text_string_to_metric_families
 
+from onlycare_socket import __version__
+from onlycare_socket.compiled import COMPILED
 from onlycare_socket.pauses import Buckets, GcPauses, LoopLag
 from onlycare_socket.pulse import Pulse
 
@@ -60,6 +62,7 @@ async def test_numbers_follow_a_call(server: InProcess) -> None:
     assert numbers["onlycare_connects_total{outcome=invalid_token}"] == 1
     assert numbers["onlycare_http_unauthorized_total"] == 1
     assert numbers["process_resident_memory_bytes"] > 0
+    assert numbers[f"onlycare_build_info{{compiled={str(COMPILED).lower()},version={__version__}}}"] == 1
 
 
 async def test_no_client_can_make_new_labels(server: InProcess) -> None:

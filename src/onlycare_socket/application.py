@@ -8,6 +8,7 @@ import structlog
 
 from onlycare_socket import __version__
 from onlycare_socket.collector import Collector
+from onlycare_socket.compiled import COMPILED
 from onlycare_socket.config import Settings
 from onlycare_socket.connecting import Entrance
 from onlycare_socket.http_api import Condition
@@ -72,7 +73,13 @@ class Application:
         except BaseException:
             await self._stop_all_but_the_port()
             raise
-        log.info("listening", address=self._address(), auth=self._settings.auth, version=__version__)
+        log.info(
+            "listening",
+            address=self._address(),
+            auth=self._settings.auth,
+            version=__version__,
+            compiled=COMPILED,
+        )
 
     @property
     def sessions(self) -> int:

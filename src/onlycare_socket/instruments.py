@@ -5,6 +5,8 @@ from functools import partial
 
 from msgspec import Struct
 
+from onlycare_socket import __version__
+from onlycare_socket.compiled import COMPILED
 from onlycare_socket.connecting import Entrance
 from onlycare_socket.http_api import Access
 from onlycare_socket.limits import EventBudget
@@ -54,6 +56,12 @@ def show(metrics: Metrics, of: Sources) -> None:
     _show_entrance(metrics, of)
     _show_transport(metrics, of.server)
     _show_pauses(metrics, of)
+    metrics.gauges(
+        "build_info",
+        "Always 1; the labels say which version runs, and whether its hot path is compiled.",
+        ("version", "compiled"),
+        lambda: {(__version__, str(COMPILED).lower()): 1},
+    )
 
 
 def _show_pauses(metrics: Metrics, of: Sources) -> None:

@@ -15,6 +15,7 @@ from onlycare_socket.cli.failure import EXIT_CODES, Failure
 from onlycare_socket.cli.server_api import ServerApi, server_url
 from onlycare_socket.cli.tokens import make_token
 from onlycare_socket.cli.virtual_phone import Transport
+from onlycare_socket.compiled import COMPILED
 from onlycare_socket.config import look_up
 
 app = typer.Typer(
@@ -56,9 +57,13 @@ def run_command() -> None:
 
 
 @app.callback(invoke_without_command=True)
-def _root(version: Annotated[bool, typer.Option("--version", help="Write the version.")] = False) -> None:
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Write the version, and whether it is the compiled build.")
+    ] = False,
+) -> None:
     if version:
-        print(__version__)
+        print(f"{__version__} ({'compiled' if COMPILED else 'uncompiled'})")
         raise typer.Exit
 
 
