@@ -55,11 +55,12 @@ class MemoryCallStore:
     def __init__(self, clock: Clock, ended_calls: int = 20_000) -> None:
         self._clock = clock
         self._ended_calls = ended_calls
+        self._timelines = min(ENDED_TIMELINES, ended_calls)
         self._kept: dict[CallId, _Kept] = {}
-        self._live: dict[UserId, CallId] = {}
-        self._live_calls: dict[CallId, None] = {}
-        self._ended: deque[CallId] = deque()
-        self._with_timeline: deque[CallId] = deque()
+        self._live: dict[UserId, _Kept] = {}
+        self._live_calls: dict[CallId, _Kept] = {}
+        self._ended: deque[_Kept] = deque()
+        self._with_timeline: deque[_Kept] = deque()
         self._of_user: dict[UserId, deque[CallId]] = {}
         self._early = EarlyCommands()
         self._timers = Timers(clock.monotonic())
@@ -125,15 +126,16 @@ class MemoryCallStore:
         """A user's live call, then his ended ones that are kept, newest first."""
         live = self._live.get(user)
         if live is not None:
-            yield self._kept[live].call
-        for call in reversed(self._of_user.get(user, ())):
-            if call != live and call in self._kept:
-                yield self._kept[call].call
+            yield live.call
+        for id_ in reversed(self._of_user.get(user, ())):
+            kept = self._kept.get(id_)
+            if kept is not None and kept is not live:
+                yield kept.call
 
     def newest(self) -> Iterator[Call]:
         """Live calls, then ended ones, newest first."""
-        for calls in (self._live_calls, self._ended):
-            yield from [self._kept[call].call for call in reversed(calls)]
+        yield from [kept.call for kept in reversed(self._live_calls.values())]
+        yield from [kept.call for kept in reversed(self._ended)]
 
     def steps_of(self, call: CallId) -> tuple[Step, ...]:
         """The timeline of a call, empty when it is not kept."""
@@ -149,80 +151,82 @@ class MemoryCallStore:
         decide: Decide,
         done: Callable[[Decision | StoreUnavailable], object],
     ) -> None:
-        now, lives = self._clock.wall(), self._live
-        live = {user: self._kept[lives[user]].call for user in users if user in lives} if users else NOBODY_LIVE
+        now = self._clock.wall()
+        live = {user: self._live[user].call for user in users if user in self._live} if users else NOBODY_LIVE
         kept = self._kept.get(call) if call is not None else None
         if kept is None:
             decision = decide(View(now, None, live, self._early.of(call)))
         else:
             decision = decide(View(now, kept.call, live))
         for changed in decision.calls:
-            self._keep(changed, now)
+            kept = self._keep(changed, now)
         for early in decision.early:
             self._early.keep(early)
         for id_, step in decision.steps:
-            if (stepped := self._kept.get(id_)) is not None:
-                stepped.log(step)
+            if kept is None or kept.call.id != id_:
+                kept = self._kept.get(id_)
+            if kept is not None:
+                kept.log(step)
         done(decision)
 
-    def _keep(self, call: Call, now: Millis) -> None:
+    def _keep(self, call: Call, now: Millis) -> _Kept:
         kept = self._kept.get(call.id)
         if kept is None:
-            self._kept[call.id] = _Kept(call)
-            self._register(call)
+            kept = self._kept[call.id] = _Kept(call)
+            self._register(kept)
             if call.ended is None:
                 self._timers.set(call, now, self._clock.monotonic())
             else:
-                self._end(call)
-            return
+                self._end(kept)
+            return kept
         before, kept.call = kept.call, call
         if call.ended is None:
             if not same_deadlines(call, before):
                 self._timers.set(call, now, self._clock.monotonic())
         elif before.ended is None:
             self._timers.drop(call.id)
-            self._end(call)
+            self._end(kept)
+        return kept
 
-    def _register(self, call: Call) -> None:
-        self._live_calls[call.id] = None
+    def _register(self, kept: _Kept) -> None:
+        call = kept.call
+        self._live_calls[call.id] = kept
         for user in (call.caller.user, call.receiver.user):
             recent = self._of_user.get(user)
             if recent is None:
                 recent = self._of_user[user] = deque(maxlen=RECENT)
             recent.append(call.id)
             if call.ended is None:
-                self._live[user] = call.id
+                self._live[user] = kept
 
-    def _end(self, call: Call) -> None:
+    def _end(self, kept: _Kept) -> None:
+        call = kept.call
         del self._live_calls[call.id]
         for user in (call.caller.user, call.receiver.user):
-            if self._live.get(user) == call.id:
+            if self._live.get(user) is kept:
                 del self._live[user]
-        self._ended.append(call.id)
-        self._with_timeline.append(call.id)
-        if len(self._with_timeline) > ENDED_TIMELINES:
-            oldest = self._kept.get(self._with_timeline.popleft())
-            if oldest is not None:
-                oldest.steps = None
+        self._ended.append(kept)
+        self._with_timeline.append(kept)
+        if len(self._with_timeline) > self._timelines:
+            self._with_timeline.popleft().steps = None
         if len(self._ended) > self._ended_calls:
-            self._forget(self._ended.popleft())
+            self._forget(self._ended.popleft().call)
 
     def _forget_ended(self, limit: int) -> None:
         oldest = self._clock.wall() - KEEP_ENDED
         while self._ended and limit > 0:
-            if (self._kept[self._ended[0]].call.ended or 0) > oldest:
+            if (self._ended[0].call.ended or 0) > oldest:
                 break
-            self._forget(self._ended.popleft())
+            self._forget(self._ended.popleft().call)
             limit -= 1
 
-    def _forget(self, id_: CallId) -> None:
-        call = self._kept.pop(id_).call
+    def _forget(self, call: Call) -> None:
+        del self._kept[call.id]
         for user in (call.caller.user, call.receiver.user):
             recent = self._of_user.get(user)
-            while recent and recent[0] not in self._kept:
-                recent.popleft()
-            if not recent:
-                self._of_user.pop(user, None)
+            # The newest first: while that one is kept, nothing need be done.
+            if recent is not None and recent[-1] not in self._kept and not any(id_ in self._kept for id_ in recent):
+                del self._of_user[user]
 
 
 _Id = TypeVar("_Id", CallId, UserId)
