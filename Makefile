@@ -2,12 +2,14 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check check-static format lint types bench bench-quick screenshots docs lock clean
+.PHONY: help setup run test test-compiled wheel check check-static format lint types bench bench-quick screenshots docs lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
 LOCK_BIN := .lock/bin
 STAMP := .venv/installed
+COMPILED := build/compiled
+WHEEL_SOURCES := $(shell find src web -type f -not -path '*/__pycache__/*') hatch_build.py pyproject.toml README.md LICENSE
 PEERS := bench/peers/node_modules/.package-lock.json
 
 help: ## List what make can do
@@ -33,6 +35,25 @@ run: setup ## Start a development server on port 3001 and say what to try
 
 test: setup ## Run every test this machine can run, and name what is left out
 	@tests/run
+
+wheel: setup ## Build dist/*.whl for production, its hot path compiled (PURE=1: nothing compiled, no gcc needed)
+	@rm -f dist/onlycare_socket-*.whl
+	@$(if $(PURE),,HATCH_BUILD_HOOK_ENABLE_CUSTOM=true) $(BIN)/python -m hatchling build --target wheel --directory dist
+
+test-compiled: $(COMPILED)/installed ## Run the tests on the compiled wheel: all but the bench's and the browser's
+	@EXPECT_COMPILED=1 $(COMPILED)/bin/python -m pytest -rfEs --ignore tests/bench --ignore tests/browser $(ARGS)
+
+# As .venv, with the wheel in the place of the checkout.
+$(COMPILED)/installed: $(COMPILED)/packages $(WHEEL_SOURCES)
+	@$(MAKE) --no-print-directory wheel PURE=
+	@$(COMPILED)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall dist/onlycare_socket-*.whl
+	@touch $@
+
+$(COMPILED)/packages: requirements-dev.txt
+	@$(COMPILED)/bin/python -m pip --version >/dev/null 2>&1 || { rm -rf $(COMPILED); $(PYTHON) -m venv $(COMPILED); }
+	@echo "Installing the locked packages into $(COMPILED)"
+	@$(COMPILED)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch $@
 
 check: check-static test ## Format, lint, types and tests
 

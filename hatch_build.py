@@ -50,7 +50,9 @@ COMPILED = (
     "wire/session.py",
     "wire/socketio.py",
 )
-MISSING = "A compiled wheel needs gcc and Python's headers: sudo apt install gcc python3-dev"
+MISSING = """\
+A compiled wheel needs gcc and Python's headers: sudo apt install gcc python3-dev
+Without them: make wheel PURE=1"""
 
 
 class CompileHook(BuildHookInterface[Any]):

@@ -61,15 +61,13 @@ async def test_a_user_id_may_be_a_wide_integer(server: InProcess, user_id: int) 
 
 
 USER_IDS: Final[list[object]] = [None, True, False, 1.0, 1e300, 10**128, [], {}, ["1"]]
-CREDENTIALS: Final = [{"token": "dev:1", "userId": user} for user in USER_IDS]
+CREDENTIALS: Final[list[object]] = [
+    *([], [[]], "1", True, False, {}, {"token": "dev:1"}, {"token": 1, "userId": 1}, {"token": [], "userId": {}}),
+    *({"token": "dev:1", "userId": user} for user in USER_IDS),
+]
 
 
-@pytest.mark.parametrize(
-    "auth",
-    [[], [[]], "1", True, False, {}, {"token": "dev:1"}, {"token": 1, "userId": 1}, {"token": [], "userId": {}}]
-    + CREDENTIALS,
-    ids=repr,
-)
+@pytest.mark.parametrize("auth", CREDENTIALS, ids=repr)
 async def test_credentials_of_any_type_are_refused_in_words(server: InProcess, auth: object) -> None:
     error = await (await server.open()).connect(auth)
     assert error is not None
