@@ -1,8 +1,8 @@
 """Reads the head of a plain WebSocket upgrade, the way phones and browsers send it; everything else is not for it.
 
 Not an HTTP parser: it knows one shape, and says None to whatever differs from it in the least (a head in pieces, bytes
-behind it, a body, a header given twice, escapes in the query). What it says None to is read by aiohttp, so a doubt
-costs time and never a wrong answer. RFC 9112 sections 2 to 5 and RFC 6455 section 4.1.
+behind it, a body, no host, a header given twice, escapes in the query). What it says None to is read by aiohttp, so a
+doubt costs time and never a wrong answer. RFC 9112 sections 2 to 5 and RFC 6455 section 4.1.
 """
 
 import re
@@ -18,7 +18,8 @@ _HEAD = re.compile(
     rb"((?:[\w!#$%&'*+.^`|~-]+:[ \t]*[!-~](?:[ -~]*[!-~])?[ \t]*\r\n)+)\r\n",
     re.ASCII,
 )
-_WITH_BODY = ("content-length", "transfer-encoding", "expect")
+_NOT_PLAIN = ("content-length", "transfer-encoding", "expect", "sec-websocket-key1")
+"""Headers of a body, and of WebSockets before RFC 6455."""
 
 
 class UpgradeHead(Struct, frozen=True, gc=False):
@@ -44,6 +45,6 @@ def read_upgrade(data: bytes) -> UpgradeHead | None:
     headers = {name.lower(): value.strip() for name, _, value in fields}
     if len(query) != len(pairs) or len(headers) != len(fields):
         return None
-    if any(name in headers for name in _WITH_BODY):
+    if "host" not in headers or any(name in headers for name in _NOT_PLAIN):
         return None
     return UpgradeHead(path, query, headers)
