@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from onlycare_socket.collector import EVERY, GROWTH, Collector
+from onlycare_socket.collector import EVERY, GROWTH, GROWTH_BYTES, Collector, resident_bytes
 
 
 class Knot:
@@ -21,9 +21,13 @@ class Size:
 
     def __init__(self) -> None:
         self.blocks = 1000
+        self.bytes = 1_000_000
 
     def __call__(self) -> int:
         return self.blocks
+
+    def resident(self) -> int:
+        return self.bytes
 
 
 @pytest.fixture
@@ -36,7 +40,7 @@ def size() -> Size:
 def collector(size: Size) -> Iterator[Collector]:
     """A started one; the collector of the tests is left as it was."""
     before = gc.get_threshold(), list(gc.callbacks)
-    collector = Collector(size)
+    collector = Collector(size, size.resident)
     collector.start()
     yield collector
     collector.stop()
@@ -85,6 +89,19 @@ def test_growth_counts_from_when_it_was_smallest(collector: Collector, size: Siz
     size.blocks += GROWTH + 500
     sweeps(collector)
     assert collector.full == 1
+
+
+def test_few_large_buffers_count_too(collector: Collector, size: Size) -> None:
+    size.bytes += GROWTH_BYTES
+    sweeps(collector)
+    assert collector.full == 0
+    size.bytes += 1
+    sweeps(collector, 2 * EVERY)
+    assert collector.full == 1
+
+
+def test_resident_memory_is_read_of_this_process() -> None:
+    assert 1_000_000 < resident_bytes() < 100_000_000_000
 
 
 def test_nothing_is_done_before_the_start_and_after_the_stop(size: Size) -> None:
