@@ -82,11 +82,12 @@ def test_a_build_is_compiled_as_a_whole(module: str) -> None:
 
 
 @pytest.mark.skipif(not COMPILED, reason="nothing is compiled here")
-def test_the_libraries_hold_no_path_of_the_machine_that_built_them() -> None:
+def test_the_libraries_need_nothing_of_the_machine_that_built_them() -> None:
     package = Path(onlycare_socket.__path__[0])
     libraries = [*package.rglob("*.so"), *package.parent.glob("onlycare_socket__mypyc*.so")]
     assert len(libraries) == len(hatch_build.COMPILED) + 1
     paths = {str(ROOT), str(Path.home()), tempfile.gettempdir() + "/", "/usr/include"}
+    runtime = "librt"  # mypyc's own package, which production does not install
     for library in libraries:
         data = library.read_bytes()
-        assert [path for path in paths if path.encode() in data] == [], library.name
+        assert [word for word in (*paths, runtime) if word.encode() in data] == [], library.name
