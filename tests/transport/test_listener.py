@@ -2,12 +2,13 @@
 
 import asyncio
 import errno
+import gc
 
 import aiohttp
 import pytest
 from aiohttp import web
 
-from onlycare_socket.transport.listener import Listener
+from onlycare_socket.transport.listener import Listener, WatchedHandler
 
 from .harness import serving
 
@@ -112,3 +113,17 @@ async def test_malformed_http_is_answered_without_a_traceback(caplog: pytest.Log
             writer.write(garbage)
             assert b"400" in (await ended(reader))[:20]
     assert not [record for record in caplog.records if record.exc_info]
+
+
+async def test_malformed_http_leaves_nothing_for_the_collector() -> None:
+    async with serving() as server:
+        gc.collect()
+        gc.disable()
+        try:
+            reader, writer = await server.raw()
+            writer.write(b"GET / HTTP/1.1\r\nno header line\r\n\r\n")
+            assert b"400" in (await ended(reader))[:20]
+            writer.transport.abort()
+            await server.until(lambda: not any(isinstance(each, WatchedHandler) for each in gc.get_objects()))
+        finally:
+            gc.enable()

@@ -13,6 +13,7 @@ from typing import Any, cast
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.web_protocol import _ErrInfo
 
 from onlycare_socket.transport.door import Door, Take
 from onlycare_socket.transport.server import SocketServer
@@ -53,8 +54,15 @@ class WatchedHandler(web.RequestHandler):
         super().data_received(data)
         if self._request_count != before:
             self.head_since = None
+            self._drop_tracebacks()
         elif self.head_since is None and self._current_request is None and not self._messages:
             self.head_since = self._loop.time()
+
+    def _drop_tracebacks(self) -> None:
+        """Free what aiohttp keeps of a request that is no HTTP: a cycle of frames that hold all the bytes that came."""
+        for message, _ in self._messages:
+            if isinstance(message, _ErrInfo):
+                message.exc.__traceback__ = None
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """The connection is gone, or has been handed over."""
