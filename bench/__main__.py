@@ -1,7 +1,10 @@
 """The command line of the benchmark."""
 
 import signal
+import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Final, NoReturn
@@ -48,12 +51,15 @@ def run(
     only = _names(servers, list(contestants(python)), "server")
     asked = _names(scenario, list(SCENARIOS), "scenario")
     plans = [running.plan(SCENARIOS[name], quick=quick, rounds=rounds or None, only=only) for name in asked]
+    if not any(one.steps for one in plans):
+        raise typer.BadParameter("none of these servers takes part in any of these scenarios")
+    _writable(out)
     begun = datetime.now(UTC)
     cores = processes.available()
     report = Report(
         taken=begun.isoformat(timespec="seconds"),
         quick=quick,
-        machine=machine.describe(python, sorted(cores.server) if cores.pinned else []),
+        machine=_machine(python, cores),
         scenarios=[],
     )
     name = "all" if len(plans) == len(SCENARIOS) else "-".join(one.scenario.name for one in plans)
@@ -97,7 +103,27 @@ def _names(listed: str, known: list[str], what: str) -> list[str]:
     for name in asked:
         if name not in known:
             raise typer.BadParameter(f"no {what} is called {name!r}; there are {', '.join(known)}")
+    if not asked:
+        raise typer.BadParameter(f"no {what} is named; there are {', '.join(known)}")
     return [name for name in known if name in asked]
+
+
+def _writable(out: Path) -> None:
+    """Says so before anything is measured when the results could not be written."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=out):
+            pass
+    except OSError as error:
+        raise typer.BadParameter(f"nothing can be written into {out}: {error.strerror}") from None
+
+
+def _machine(python: str, cores: processes.Cores) -> machine.Machine:
+    try:
+        return machine.describe(python, sorted(cores.server) if cores.pinned else [])
+    except (OSError, subprocess.CalledProcessError) as error:
+        said = (getattr(error, "stderr", "") or str(error)).strip().splitlines()[-1]
+        raise typer.BadParameter(f"{python} is no Python that this server is installed for: {said}") from None
 
 
 def _introduce(report: Report, seconds: float, console: Console) -> None:
@@ -115,14 +141,13 @@ def _ended(number: int, _frame: object) -> NoReturn:
     raise KeyboardInterrupt
 
 
-def _draw(report: Report, folder: Path, prefix: str = "") -> list[Path]:
-    """Writes the pictures and returns their paths."""
+def _draw(report: Report, folder: Path, prefix: str = "") -> Iterator[Path]:
+    """Writes the pictures, and gives the path of each as soon as it is there."""
     under = f"{table.machine_line(report.machine)}, {report.taken[:10]}{', a quick run' if report.quick else ''}"
-    drawn = [
-        charts.draw(SCENARIOS[outcome.name], outcome, folder / f"{prefix}{outcome.name}.png", under)
-        for outcome in report.scenarios
-    ]
-    return [path for path in drawn if path]
+    for outcome in report.scenarios:
+        path = charts.draw(SCENARIOS[outcome.name], outcome, folder / f"{prefix}{outcome.name}.png", under)
+        if path:
+            yield path
 
 
 @app.command()
@@ -140,13 +165,17 @@ def report(
 ) -> None:
     """Print the tables of an earlier run, or make it the one that docs/performance.md shows."""
     console = _console()
-    found = results.read(file)
+    try:
+        found = results.read(file)
+    except ValueError as error:
+        raise typer.BadParameter(f"{file} is no run of the benchmark: {error}") from None
     for outcome in found.scenarios:
         _show(outcome, console)
     table.on_terminal(table.budget_grid(found), console)
     if update:
         found.write(page.REFERENCE / "results.json")
-        _draw(found, page.REFERENCE)
+        for picture in _draw(found, page.REFERENCE):
+            console.print(f"Wrote {picture}", highlight=False, soft_wrap=True)
         page.update(update, found)
         console.print(f"Wrote {update} and {page.REFERENCE}", highlight=False, soft_wrap=True)
 

@@ -82,7 +82,9 @@ def _bars(scenario: Scenario, cases: Sequence[Case]) -> Picture:
 def _bar(panel: Axes, at: float, row: Row, figure: Figure) -> None:
     values = spread(row.by_round(figure.key).values())
     if values is None:
-        panel.text(0, at, " failed", va="center", fontsize=8.5, color="#b3001b")
+        measured = any(run.figures for run in row.runs)
+        says, colour = (" not measured", "#555555") if measured else (" failed", "#b3001b")
+        panel.text(0, at, says, va="center", fontsize=8.5, color=colour)
         return
     panel.barh(at, values.median, height=0.68, color=_colour(row.contestant))
     panel.plot([values.low, values.high], [at, at], color="#222222", linewidth=1.2)

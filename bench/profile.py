@@ -150,6 +150,8 @@ def main() -> int:
     parser.add_argument("--top", type=int, default=0, help="show so many functions too, the dearest first")
     parser.add_argument("--json", action="store_true", help="write JSON to standard output")
     asked = parser.parse_args()
+    if asked.pairs < 1 or asked.seconds <= 0:
+        parser.error("--pairs and --seconds must be above 0")
     try:
         found = take(asked.python, asked.pairs, asked.seconds, asked.top, Console(stderr=True))
     except Failed as failure:

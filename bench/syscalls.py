@@ -171,6 +171,8 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=1.5, help="how long to measure")
     parser.add_argument("--json", action="store_true", help="write JSON to standard output")
     asked = parser.parse_args()
+    if asked.pairs < 1 or asked.seconds <= 0:
+        parser.error("--pairs and --seconds must be above 0")
     costs = measure(asked.pairs, asked.seconds)
     if asked.json:
         print(msgspec.json.format(msgspec.json.encode(costs)).decode())

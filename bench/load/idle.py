@@ -30,6 +30,7 @@ def idle(server: Server, connections: int, hold: float, pid: int | None) -> dict
     go_on(loop, SETTLE, "settling")
     connected = resident_bytes(pid)
     line(event="connected", connections=connections)
+    heartbeats = sum(phone.heartbeats for phone in phones)
     window = Window(pid)
     go_on(loop, hold, "idle")
     used = window.close()
@@ -43,6 +44,6 @@ def idle(server: Server, connections: int, hold: float, pid: int | None) -> dict
         "rss_connected_bytes": connected,
         "rss_after_bytes": after,
         "each_kb": round((after - before) / more / 1024, 3) if before and after else None,
-        "heartbeats": sum(phone.heartbeats for phone in phones),
+        "heartbeats": sum(phone.heartbeats for phone in phones) - heartbeats,
         **used,
     }

@@ -75,15 +75,20 @@ def test_every_scenario_is_run_here() -> None:
 @pytest.mark.usefixtures("node")
 @pytest.mark.parametrize("name", SMALL)
 def test_a_scenario_finds_its_figures(name: str) -> None:
-    """All but what needs a longer run: CPU time is read in hundredths of a second."""
+    """All but what needs a longer run: CPU time is read in hundredths of a second, and heartbeats are rare."""
     case = once(name, SMALL[name])
-    of_cpu = {"per_cpu_second", "cpu_us"}
+    of_cpu = {"per_cpu_second", "cpu_us", *(("server_share", "heartbeats") if name == "idle" else ())}
     for row in case.rows:
         assert row.failures() == []
         (run,) = row.runs
         assert {figure.key for figure in SCENARIOS[name].figures} - of_cpu <= set(run.figures), row.contestant
         assert run.figures["load_share"] >= 0
     assert [row.contestant for row in case.rows] == list(SMALL[name].contestants)
+
+
+def test_without_two_heartbeats_the_cpu_of_idle_users_is_no_figure() -> None:
+    case = once("idle", idle.size(4, 0.1, ("onlycare",)))
+    assert not {"server_share", "heartbeats"} & set(case.rows[0].runs[0].figures)
 
 
 def test_this_server_tells_what_held_up_its_loop() -> None:
@@ -200,3 +205,21 @@ def test_an_unknown_name_is_wrong_usage(option: str) -> None:
     said, _ = asked.communicate(timeout=30)
     assert asked.returncode == 2
     assert "'cycle'" in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("run", "--scenario", ","), "no scenario is named"),
+        (("run", "--scenario", "rejects", "--servers", "python-socketio", "--quick"), "takes part"),
+        (("run", "--python", "/no/such/python"), "is no Python"),
+        (("run", "--out", "/dev/null/results"), "nothing can be written"),
+        (("report", __file__), "is no run of the benchmark"),
+    ],
+)
+def test_what_cannot_be_done_is_said_at_once_and_in_a_sentence(arguments: tuple[str, ...], says: str) -> None:
+    asked = bench(*arguments)
+    said, _ = asked.communicate(timeout=30)
+    assert asked.returncode == 2
+    assert says in " ".join(said.split())
+    assert "Traceback" not in said
