@@ -1,6 +1,7 @@
 """Every answer of contract section 4, over a real port."""
 
 import asyncio
+import gc
 import json
 import time
 from collections.abc import MutableMapping
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from onlycare_socket import __version__
 from onlycare_socket.http_api import exchange
@@ -215,6 +217,21 @@ async def test_errors_are_json(server: InProcess) -> None:
     async with server.http.get("/api/users/online", headers={"X-Internal-Secret": SECRET}) as response:
         assert (response.status, await response.json()) == (405, {"error": "Method Not Allowed"})
         assert "POST" in response.headers["Allow"]
+
+
+async def test_a_request_for_nothing_is_freed_without_the_collector(server: InProcess) -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.application.port)
+        writer.write(b"GET /nothing HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        assert b"404" in (await reader.read())[:20]
+        writer.close()
+        async with asyncio.timeout(5):
+            while any(isinstance(each, web.Request) for each in gc.get_objects()):  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(0.01)
+    finally:
+        gc.enable()
 
 
 async def test_large_bodies_are_refused(server: InProcess) -> None:

@@ -106,6 +106,7 @@ def failures_as_json(access: Access, *, but: str) -> Any:
         except BadRequest as problem:
             return error(problem.status, problem.error)
         except web.HTTPException as problem:
+            problem.__traceback__ = None  # aiohttp keeps it: a cycle with the request, for the collector alone to free
             response = error(problem.status, problem.reason)
             if isinstance(problem, web.HTTPMethodNotAllowed):
                 response.headers["Allow"] = ",".join(sorted(problem.allowed_methods))
