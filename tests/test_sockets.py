@@ -172,6 +172,13 @@ class TestSaid:
         wire.packets_in += 1
         assert self.unheard(mine) == []
 
+    def test_what_closes_the_connection_is_unheard_too(self, clock: HandClock, monkeypatch: pytest.MonkeyPatch) -> None:
+        mine = connection(clock)
+        found: list[str] = []
+        monkeypatch.setattr(mine.socket, "send", lambda packet: found.extend(self.unheard(mine)))
+        self.say(mine, "a")
+        assert found == ["a"]
+
     def test_only_the_newest_so_many_are_kept(self, clock: HandClock) -> None:
         mine = connection(clock)
         for number in range(UNCONFIRMED + 10):

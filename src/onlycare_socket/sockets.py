@@ -85,9 +85,7 @@ class Connection:
         self._said_after = -1
 
     def say(self, call: CallId, what: str, packets: tuple[bytes, ...]) -> None:
-        """Writes packets, and notes that nothing has been heard since."""
-        for packet in packets:
-            self.socket.send(packet)
+        """Writes packets, and notes that nothing has been heard since: first, for writing may close the connection."""
         heard = self.socket.session.packets_in
         if heard != self._said_after:
             self._said_after = heard
@@ -95,6 +93,8 @@ class Connection:
         self._said.append((call, what))
         if len(self._said) > UNCONFIRMED:
             del self._said[0]
+        for packet in packets:
+            self.socket.send(packet)
 
     def begin_to_ring(self, call: CallId) -> bool:
         """Notes that a call rings here; False if it did before."""
