@@ -44,7 +44,7 @@ test-compiled: $(COMPILED)/installed ## Run the tests on the compiled wheel: all
 	@EXPECT_COMPILED=1 $(COMPILED)/bin/python -m pytest -rfEs --ignore tests/bench --ignore tests/browser $(ARGS)
 
 # As .venv, with the wheel in the place of the checkout.
-$(COMPILED)/installed: $(COMPILED)/packages $(WHEEL_SOURCES)
+$(COMPILED)/installed: $(STAMP) $(COMPILED)/packages $(WHEEL_SOURCES)
 	@$(MAKE) --no-print-directory wheel PURE=
 	@$(COMPILED)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall dist/onlycare_socket-*.whl
 	@touch $@
@@ -72,11 +72,15 @@ lint: setup ## Look for mistakes with ruff
 types: setup ## Check the types with mypy
 	@$(BIN)/mypy
 
-bench: setup $(PEERS) ## Measure everything beside Node and python-socketio, some 40 minutes; tables, JSON, pictures
-	@$(BIN)/python -m bench run
+# What is measured is what production installs: the compiled wheel. PURE=1: the checkout, where there is no gcc.
+MEASURED := $(if $(PURE),$(STAMP),$(COMPILED)/installed)
+BENCH := $(BIN)/python -m bench run $(if $(PURE),,--python $(CURDIR)/$(COMPILED)/bin/python)
 
-bench-quick: setup $(PEERS) ## The same in a minute and a half, each scenario smaller and once
-	@$(BIN)/python -m bench run --quick
+bench: setup $(MEASURED) $(PEERS) ## Measure everything beside Node and python-socketio, some 40 minutes; tables, JSON, pictures
+	@$(BENCH) $(ARGS)
+
+bench-quick: setup $(MEASURED) $(PEERS) ## The same in a minute and a half, each scenario smaller and once
+	@$(BENCH) --quick $(ARGS)
 
 $(PEERS): bench/peers/package-lock.json
 	@if command -v npm >/dev/null; then npm --prefix bench/peers ci --silent --no-audit --no-fund; \

@@ -2,7 +2,7 @@
 
 import urllib.error
 import urllib.request
-from math import inf, nan
+from math import inf
 
 from msgspec import Struct
 from prometheus_client.parser import text_string_to_metric_families
@@ -27,7 +27,7 @@ class Histogram(Struct, frozen=True):
         return self.counts[-1][1] if self.counts else 0.0
 
     def quantile(self, share: float) -> float:
-        """Returns the value that this share of the values is not above; `nan` of none.
+        """Returns the value that this share of the values is not above; 0 of none.
 
         Within a bucket the values are taken as evenly spread, as Prometheus does. Of those beyond the last finite bound
         no more than that bound is known.
@@ -37,12 +37,17 @@ class Histogram(Struct, frozen=True):
             if count >= wanted and count > below:
                 return floor if bound == inf else floor + (bound - floor) * (wanted - below) / (count - below)
             below, floor = count, bound if bound != inf else floor
-        return nan
+        return 0.0
 
     @property
     def largest(self) -> float:
-        """The bound that no value was above: 0 when there was none, infinite beyond the last finite bound."""
-        return next((bound for bound, count in self.counts if count == self.total), inf) if self.total else 0.0
+        """The bound that no value was above: 0 when there was none. Of one beyond the last finite bound, that bound."""
+        reached = 0.0
+        for bound, count in self.counts if self.total else ():
+            reached = bound if bound != inf else reached
+            if count == self.total:
+                break
+        return reached
 
 
 def read(server: Server) -> dict[str, Histogram]:

@@ -153,7 +153,10 @@ class Stage:
     def _result(self, process: "subprocess.Popen[str]", heard: Heard) -> dict[str, Any]:
         assert process.stdout is not None
         for text in process.stdout:
-            line = json.loads(text)
+            try:
+                line = json.loads(text)
+            except ValueError:
+                raise Failed(f"the load said what is no JSON: {text[:200]}") from None
             if "progress" in line:
                 self._progress(line["progress"], line.get("what", ""))
             elif "event" in line:

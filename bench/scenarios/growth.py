@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from bench.processes import Failed
 from bench.results import Figures
 from bench.scenario import BOTH_NODE, Figure, Scenario, Size, figures_of
 from bench.servers import Contestant
@@ -18,6 +19,8 @@ def size(users: int, contestants: tuple[str, ...] = BOTH_NODE, warmup: float = 1
         options = ("--pairs", PAIRS, "--idle", users - 2 * PAIRS, "--seconds", seconds, "--warmup", warmup)
         with stage.server(contestant, settings) as server:
             figures = figures_of(stage.load(server, "cycles", *options), per_cpu_second="cycles")
+        if not figures.get("per_cpu_second"):
+            raise Failed("the server took less CPU time than the system counts")
         figures["cpu_us"] = 1e6 / figures["per_cpu_second"]
         return figures
 
