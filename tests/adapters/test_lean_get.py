@@ -72,6 +72,31 @@ async def test_a_connection_closed_while_it_was_idle_is_no_error() -> None:
     assert wire.connections == 2
 
 
+async def test_an_answer_that_nobody_asked_for_is_not_taken_for_the_next_one() -> None:
+    wire = Wire()
+    wire.script = [OK, OK.replace(b"ok", b"me")]
+    writers: list[asyncio.StreamWriter] = []
+
+    async def remembered(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
+        await wire(reader, writer)
+
+    server = await asyncio.start_server(remembered, "127.0.0.1", 0)
+    get = LeanGet(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/", {}, connections=2, idle=5)
+    try:
+        async with asyncio.timeout(5):
+            assert (await get.get("", most=1000)).body == b"ok"
+            [[(kept, _)]] = get._connector._conns.values()
+            writers[0].write(OK.replace(b"ok", b"no"))
+            while not kept.should_close:  # noqa: ASYNC110 - until it has come
+                await asyncio.sleep(0.005)
+            assert (await get.get("", most=1000)).body == b"me"
+        assert wire.connections == 2
+    finally:
+        await get.close()
+        server.close()
+
+
 async def test_one_that_is_closed_twice_is() -> None:
     with pytest.raises(aiohttp.ServerDisconnectedError):
         await asked(Wire(), [None, None])

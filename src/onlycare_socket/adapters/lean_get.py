@@ -76,7 +76,7 @@ class LeanGet:
 
 async def _exchange(connection: Connection, head: bytes, most: int) -> Reply:
     protocol, transport = connection.protocol, connection.transport
-    if protocol is None or transport is None:
+    if protocol is None or transport is None or protocol.should_close:  # what came unasked answers nobody's question
         raise aiohttp.ServerDisconnectedError
     protocol.set_response_params(read_until_eof=True, auto_decompress=False)
     transport.write(head)
