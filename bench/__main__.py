@@ -152,7 +152,10 @@ def _draw(report: Report, folder: Path, prefix: str = "") -> Iterator[Path]:
 
 @app.command()
 def report(
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The JSON of a run.")],
+    files: Annotated[
+        list[Path],
+        typer.Argument(exists=True, dir_okay=False, help="The JSON of a run, or of several that each hold a part."),
+    ],
     update: Annotated[
         Path | None,
         typer.Option(
@@ -165,10 +168,7 @@ def report(
 ) -> None:
     """Print the tables of an earlier run, or make it the one that docs/performance.md shows."""
     console = _console()
-    try:
-        found = results.read(file)
-    except ValueError as error:
-        raise typer.BadParameter(f"{file} is no run of the benchmark: {error}") from None
+    found = _joined(files)
     for outcome in found.scenarios:
         _show(outcome, console)
     table.on_terminal(table.budget_grid(found), console)
@@ -178,6 +178,23 @@ def report(
             console.print(f"Wrote {picture}", highlight=False, soft_wrap=True)
         page.update(update, found)
         console.print(f"Wrote {update} and {page.REFERENCE}", highlight=False, soft_wrap=True)
+
+
+def _joined(files: list[Path]) -> Report:
+    """Returns one report of the scenarios of several runs on one machine; of those run twice, the later file's."""
+    runs = []
+    for file in files:
+        try:
+            runs.append(results.read(file))
+        except ValueError as error:
+            raise typer.BadParameter(f"{file} is no run of the benchmark: {error}") from None
+    first = runs[0]
+    if any((one.machine.cpu, one.machine.python) != (first.machine.cpu, first.machine.python) for one in runs):
+        raise typer.BadParameter("these runs are of different machines or Pythons")
+    found = {outcome.name: outcome for one in runs for outcome in one.scenarios}
+    first.scenarios = [found[name] for name in SCENARIOS if name in found]
+    first.quick = any(one.quick for one in runs)
+    return first
 
 
 if __name__ == "__main__":

@@ -5,9 +5,12 @@ import struct
 from pathlib import Path
 
 import pytest
+import typer
+from msgspec import structs
 from rich.console import Console
 
 from bench import charts, table
+from bench.__main__ import _joined
 from bench.results import Outcome, Report
 from bench.scenarios import SCENARIOS
 
@@ -136,3 +139,22 @@ def test_nothing_is_drawn_where_all_failed(tmp_path: Path) -> None:
     failed = outcome("cycles", pairs_100=[row("onlycare", "no port")])
     assert charts.draw(SCENARIOS["cycles"], failed, tmp_path / "one.png", "") is None
     assert not list(tmp_path.iterdir())
+
+
+def test_runs_that_each_hold_a_part_make_one_report(tmp_path: Path) -> None:
+    files = []
+    for number, found in enumerate((report(cycles((120, 100, 50))), report(cycles((140, 100, 50))))):
+        files.append(tmp_path / f"{number}.json")
+        found.write(files[-1])
+    [joined] = _joined(files).scenarios
+    assert joined == cycles((140, 100, 50))
+
+
+def test_runs_of_two_machines_are_not_joined(tmp_path: Path) -> None:
+    elsewhere = report(cycles((120, 100, 50)))
+    elsewhere.machine = structs.replace(elsewhere.machine, cpu="Another CPU")
+    files = [tmp_path / "here.json", tmp_path / "there.json"]
+    report(cycles((120, 100, 50))).write(files[0])
+    elsewhere.write(files[1])
+    with pytest.raises(typer.BadParameter, match="different machines"):
+        _joined(files)
