@@ -172,3 +172,16 @@ def test_a_flood_does_not_push_the_end_out_of_a_timeline() -> None:
     assert steps[0] == "call:initiate"
     assert steps[-2:] == ["ended", "told"]
     assert "call:accept" in steps
+
+
+def test_a_call_that_was_forgotten_and_dialled_again_is_listed_once() -> None:
+    exchange = Exchange(ended_calls=1)
+    ana, bea = exchange.phone(ANA), exchange.phone(BEA)
+    for call_id in ("1", "2", "1"):
+        ana.dial(bea.shown, call_id)
+        ana.end(call_id)
+    assert [call.id for call in exchange.store.calls_of(ana.user)] == ["1"]
+    ana.dial(bea.shown, "3")
+    ana.end("3")
+    ana.dial(bea.shown, "1")
+    assert [call.id for call in exchange.store.calls_of(ana.user)] == ["1", "3"]

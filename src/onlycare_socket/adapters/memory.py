@@ -127,7 +127,8 @@ class MemoryCallStore:
         live = self._live.get(user)
         if live is not None:
             yield live.call
-        for id_ in reversed(self._of_user.get(user, ())):
+        # An id that was forgotten and dialled again stands there twice.
+        for id_ in dict.fromkeys(reversed(self._of_user.get(user, ()))):
             kept = self._kept.get(id_)
             if kept is not None and kept is not live:
                 yield kept.call
