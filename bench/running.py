@@ -131,7 +131,7 @@ def carry_out(
 
 def _scenario(plan: Plan, contestants: dict[str, Contestant], stage: Stage, shown: Shown) -> Outcome:
     rows = {
-        (size.name, name): Row(name, contestants[name].started_with(size.settings), [])
+        (size.name, name): Row(name, contestants[name].told(size.settings), [])
         for size in plan.sizes
         for name in size.contestants
     }

@@ -41,6 +41,10 @@ class Contestant(Struct, frozen=True, kw_only=True):
         """Returns all settings of a start, those of the scenario last."""
         return {**self.settings, **settings}
 
+    def told(self, settings: Mapping[str, str]) -> dict[str, str]:
+        """Returns the settings of a start as a report tells them: without where this checkout lies."""
+        return {name: value.replace(str(ROOT), ".") for name, value in self.started_with(settings).items()}
+
     def arguments(self, settings: Mapping[str, str]) -> list[str]:
         """Returns the command of a start."""
         return [*self.command, *(() if "LARAVEL_API_URL" in settings else self.any_token)]

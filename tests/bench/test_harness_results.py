@@ -6,8 +6,10 @@ import msgspec
 import pytest
 
 from bench import results
+from bench.machine import ROOT
 from bench.results import Spread, ratio, spread
 from bench.scenario import figures_of
+from bench.servers import contestants
 
 from .reports import cycles, outcome, report, row
 
@@ -85,3 +87,9 @@ def test_figures_are_taken_per_second_and_per_cpu_second() -> None:
 def test_without_cpu_time_nothing_is_given_per_cpu_second() -> None:
     result = {"connects": 5, "seconds": 0.1, "server_cpu_seconds": None, "load_cpu_seconds": 0.01}
     assert "per_cpu_second" not in figures_of(result, per_cpu_second="connects")
+
+
+def test_a_report_does_not_tell_where_the_checkout_lies() -> None:
+    ours = contestants("python3")["onlycare-uncompiled"]
+    assert str(ROOT) in ours.started_with({})["PYTHONPATH"]
+    assert str(ROOT) not in str(ours.told({"PRESENCE_SCOPE": "off"}))
