@@ -91,6 +91,7 @@ async def test_cycles(start: Start) -> None:
 async def test_rejects(start: Start) -> None:
     server = await start(rate_limit=0, presence_scope="off")
     load = await Load.start(server, "rejects", "--users", 20, "--rate", 100, "--seconds", 0.7, "--warmup", 0)
+    assert await load.next() == {"event": "connected", "connections": 20}
     figures = await load.result()
     assert 0 < figures["calls"] <= 71
     ended = await counted(server, 'calls_ended_total{code="declined"}')
