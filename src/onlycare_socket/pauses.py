@@ -3,11 +3,12 @@
 Each is a histogram of its own, so that a slow answer can be laid at the right door. They cost a clock reading each.
 """
 
-import asyncio
 import gc
 import time
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
+
+from onlycare_socket.ticker import Ticker
 
 PAUSES = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
 """Seconds. Fine around what is wanted (below 3 ms) and what is borne (10 ms)."""
@@ -50,27 +51,15 @@ class LoopLag:
     def __init__(self, interval: float) -> None:
         """`interval` in seconds."""
         self.late = Buckets()
-        self._interval = interval
-        self._timer: asyncio.TimerHandle | None = None
+        self._ticker = Ticker(interval, self.late.observe)
 
     def start(self) -> None:
         """Begins to measure, on the running loop."""
-        loop = asyncio.get_running_loop()
-        self._plan(loop, loop.time() + self._interval)
+        self._ticker.start()
 
     def stop(self) -> None:
         """Ends it."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
-    def _plan(self, loop: asyncio.AbstractEventLoop, due: float) -> None:
-        self._timer = loop.call_at(due, self._tick, loop, due)
-
-    def _tick(self, loop: asyncio.AbstractEventLoop, due: float) -> None:
-        now = loop.time()
-        self.late.observe(max(0.0, now - due))
-        self._plan(loop, max(due + self._interval, now))
+        self._ticker.stop()
 
 
 class GcPauses:

@@ -4,13 +4,13 @@ What a tick does may fail: it is logged once a minute and the next tick comes al
 swept is a phone that rings for ever.
 """
 
-import asyncio
 import time
 from collections.abc import Callable, Sequence
 
 import structlog
 
 from onlycare_socket.pauses import Buckets
+from onlycare_socket.ticker import Ticker
 
 TICK = 0.25
 """Seconds between two ticks: how late a deadline may fire."""
@@ -24,27 +24,17 @@ class Pulse:
 
     def __init__(self, beats: Sequence[Callable[[], None]]) -> None:
         self._beats = tuple(beats)
-        self._timer: asyncio.TimerHandle | None = None
+        self._ticker = Ticker(TICK, lambda late: self.beat())
         self._quiet_until = 0.0
         self.took = Buckets()
 
     def start(self) -> None:
         """Begins to tick on the running loop."""
-        loop = asyncio.get_running_loop()
-        self._plan(loop, loop.time() + TICK)
+        self._ticker.start()
 
     def stop(self) -> None:
         """Ends it."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
-    def _plan(self, loop: asyncio.AbstractEventLoop, due: float) -> None:
-        self._timer = loop.call_at(due, self._tick, loop, due)
-
-    def _tick(self, loop: asyncio.AbstractEventLoop, due: float) -> None:
-        self._plan(loop, max(due + TICK, loop.time()))
-        self.beat()
+        self._ticker.stop()
 
     def beat(self) -> None:
         """Does now what is to be done at every tick."""
