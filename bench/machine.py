@@ -24,9 +24,9 @@ def version(name):
         return None
 asked = "--enable-optimizations" in (sysconfig.get_config_var("CONFIG_ARGS") or "")
 of_debian = "deb_system" in sysconfig.get_scheme_names()
-from onlycare_socket.calls import rules
+from onlycare_socket.compiled import COMPILED
 print(json.dumps({
-    "compiled": rules.__file__.endswith(".so"),
+    "compiled": COMPILED,
     "version": f"{platform.python_implementation()} {platform.python_version()}",
     "profile_guided": asked or of_debian,
     "packages": {name: version(name) for name in sys.argv[1:]},
