@@ -8,9 +8,12 @@ are taken strictly in the order in which they came: a missing, doubled or mispla
 import itertools
 import json
 import queue
+import signal
 import subprocess
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -45,6 +48,15 @@ class Program:
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(line) + "\n")
         self._process.stdin.flush()
+
+    @contextmanager
+    def asleep(self) -> Iterator[None]:
+        """Stops the program for a while, as a phone stops an app: what it is sent meanwhile waits for it."""
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
 
     def hang_up(self) -> None:
         """Closes all phones that are open, so that the next story starts with none."""

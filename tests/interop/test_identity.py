@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from .conftest import Dial, Lane, OpenLane, dialler
-from .libraries import TRANSPORTS
+from .libraries import LIBRARIES, TRANSPORTS
 from .phones import Phone
 from .server_process import Server
 from .test_call_story import initiate, ring
@@ -126,6 +126,24 @@ def test_others_are_told_when_a_user_comes_and_goes(dial_once: Dial, server: Ser
     offline = watcher.presence("user:offline", bob)
     assert abs(offline["timestamp"] - time.time() * 1000) < 60_000
     assert server.get(f"/api/users/{bob}/online")["isOnline"] is False
+
+
+@pytest.mark.parametrize("library", list(LIBRARIES))
+def test_a_polling_phone_that_slept_is_told_of_a_crowd_and_stays(
+    open_lane: OpenLane, library: str, server: Server, user: Make
+) -> None:
+    sleeping = open_lane(library, "polling")
+    others = open_lane("python" if library == "js" else "js", "websocket")
+    watcher, crowd = dialler(sleeping, server)(user()), [user() for _ in range(40)]
+    dial = dialler(others, server)
+    with sleeping.program.asleep():
+        for one in crowd:
+            dial(one)
+    for one in crowd:
+        watcher.presence("user:online", one)
+    watcher.quiet()
+    for lane in (sleeping, others):
+        lane.program.hang_up()
 
 
 def test_phones_on_different_libraries_talk_to_each_other(

@@ -211,6 +211,40 @@ async def test_a_large_answer_arrives_whole(picows: Harness) -> None:
     assert await picows.poll(sid) == (200, '42["x","' + "y" * 300_000 + '"]')
 
 
+async def test_many_packets_are_spread_over_polls_in_order(picows: Harness) -> None:
+    sid = await picows.open_polling()
+    await picows.post(sid, "40")
+    await picows.poll(sid)
+    socket = picows.accepted[0]
+    for number in range(40):
+        socket.emit("x", number)
+    heard = [await picows.poll(sid) for _ in range(3)]
+    sizes = [len(body.split("\x1e")) for _, body in heard]
+    assert sizes == [16, 16, 8]  # python-engineio gives up on a payload of more than 16
+    assert "\x1e".join(body for _, body in heard) == "\x1e".join(f'42["x",{number}]' for number in range(40))
+
+
+@pytest.mark.parametrize("waiting", [False, True])
+async def test_the_last_words_are_spread_over_polls_too(picows: Harness, waiting: bool) -> None:
+    sid = await picows.open_polling()
+    await picows.post(sid, "40")
+    await picows.poll(sid)
+    socket = picows.accepted[0]
+    poll = asyncio.create_task(picows.poll(sid))
+    await picows.until(lambda: picows.sockets.counters.polls == 2)
+    if not waiting:
+        socket.emit("first")
+        assert await poll == (200, '42["first"]')
+    for number in range(20):
+        socket.emit("x", number)
+    socket.close()
+    first = (await poll if waiting else await picows.poll(sid))[1].split("\x1e")
+    rest = (await picows.poll(sid))[1].split("\x1e")
+    assert len(first) == 16
+    assert [*first, *rest] == [*(f'42["x",{number}]' for number in range(20)), "1"]
+    assert (await picows.poll(sid))[0] == 400
+
+
 async def test_no_session_is_opened_over_the_limit() -> None:
     async with serving(max_sessions=1) as server:
         await server.open_polling()

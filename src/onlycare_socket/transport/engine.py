@@ -24,7 +24,7 @@ from onlycare_socket.transport.polling import Polling
 from onlycare_socket.transport.route import Route
 from onlycare_socket.transport.session import SHUTTING_DOWN, Session
 from onlycare_socket.transport.websocket import WebSocket
-from onlycare_socket.wire.engineio import Packet, join_payload, open_packet
+from onlycare_socket.wire.engineio import Packet, open_packet
 from onlycare_socket.wire.session import Machine, Phase, Timing
 
 SID_BYTES = 15
@@ -121,11 +121,11 @@ class EngineServer:
         self.counters.closed[reason] += 1
 
     def keep_farewell(self, sid: str, packets: list[Packet]) -> None:
-        """Keep the last packets of a closed session for one more poll."""
-        self._farewells.keep(sid, join_payload(packets), self.time())
+        """Keep the last packets of a closed session for the polls that still come."""
+        self._farewells.keep(sid, packets, self.time())
 
     def take_farewell(self, sid: str) -> bytes | None:
-        """The last payload of a closed session, once."""
+        """What answers a poll of a closed session, if there is anything left to say."""
         return self._farewells.take(sid)
 
     async def close(self, spread: float = 0.0) -> None:

@@ -13,7 +13,16 @@ import structlog
 from onlycare_socket.transport.layer import NOBODY, Client
 from onlycare_socket.transport.probes import Answered, Probes
 from onlycare_socket.transport.websocket import WebSocket
-from onlycare_socket.wire.engineio import CLOSE, MESSAGE, NOOP, PING, PROBE_ANSWER, Binary, Packet
+from onlycare_socket.wire.engineio import (
+    CLOSE,
+    MESSAGE,
+    NOOP,
+    PING,
+    POLLED_AT_ONCE,
+    PROBE_ANSWER,
+    Binary,
+    Packet,
+)
 from onlycare_socket.wire.session import CLOSED, INBOUND, Due, Happening, Inbound, Machine
 
 if TYPE_CHECKING:
@@ -113,8 +122,11 @@ class Session:
             self.polling.flush()
 
     def take_queued(self) -> list[Packet]:
-        """What is queued, for the transport that carries it away."""
+        """What is queued, for the transport that carries it away; to a poll no more than its client takes at once."""
         packets, self.queued, self._queued_size = self.queued, [], 0
+        if self.polling is not None and len(packets) > POLLED_AT_ONCE:
+            packets, self.queued = packets[:POLLED_AT_ONCE], packets[POLLED_AT_ONCE:]
+            self._queued_size = sum(map(len, self.queued)) + PACKET_OVERHEAD * len(self.queued)
         counters = self.engine.counters
         counters.packets_out += len(packets)
         counters.bytes_out += sum(map(len, packets))
@@ -322,7 +334,9 @@ class Session:
     def _end_polling(self, last: Packet, keep_for_next_poll: bool) -> None:
         polling, self.polling = self.polling, None
         assert polling is not None
+        packets = [*self.take_queued(), last]
         if polling.waiting:
-            polling.answer([*self.take_queued(), last])
-        elif keep_for_next_poll:
-            self.engine.keep_farewell(self.sid, [*self.take_queued(), last])
+            polling.answer(packets[:POLLED_AT_ONCE])
+            packets = packets[POLLED_AT_ONCE:]
+        if packets and keep_for_next_poll:
+            self.engine.keep_farewell(self.sid, packets)

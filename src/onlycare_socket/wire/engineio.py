@@ -17,6 +17,10 @@ PROBE, PROBE_ANSWER = b"2probe", b"3probe"
 SEPARATOR = b"\x1e"
 PROTOCOL_VERSION = "4"
 
+POLLED_AT_ONCE = 16
+"""Packets in the answer of one poll at the most: python-engineio takes more for an attack and leaves (its
+`Payload.max_decode_packets`); what is over waits for the next poll, which comes at once."""
+
 
 class Binary(bytes):
     """The data of a binary message, told from a text packet by its type."""

@@ -43,7 +43,10 @@ class Phone:
         """Sends one event, with an ack callback if the command names one."""
         ack = command.get("ack")
         answered = None if ack is None else lambda *args: self._say("ack", ack=ack, args=args)
-        await self._client.emit(command["event"], tuple(command["args"]), callback=answered)
+        try:
+            await self._client.emit(command["event"], tuple(command["args"]), callback=answered)
+        except socketio.exceptions.SocketIOError as error:  # the connection was lost a moment ago
+            self._say("unreachable", message=f"{command['event']}: {error}")
 
     async def close(self) -> None:
         """Disconnects for good."""
@@ -75,17 +78,17 @@ async def main() -> None:
     phones: dict[str, Phone] = {}
     lines: asyncio.Queue[str] = asyncio.Queue()
     asyncio.get_running_loop().run_in_executor(None, _read, asyncio.get_running_loop(), lines)
-    opening: set[asyncio.Task[None]] = set()
+    beside: set[asyncio.Task[None]] = set()  # what may take long holds nobody else up
     while line := await lines.get():
         command = json.loads(line)
         name = command["socket"]
         if command["do"] == "open":
             phones[name] = Phone(command)
-            opening.add(asyncio.create_task(phones[name].open()))
+            beside.add(asyncio.create_task(phones[name].open()))
         elif command["do"] == "emit":
             await phones[name].emit(command)
         else:
-            await phones.pop(name).close()
+            beside.add(asyncio.create_task(phones.pop(name).close()))
     os._exit(0)  # nothing to tidy up: the library leaves its HTTP session of a lost connection to the collector
 
 
