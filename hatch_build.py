@@ -19,12 +19,14 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 PACKAGE = "onlycare_socket"
 COMPILED = (
     "adapters/absent.py",
+    "adapters/kept.py",
     "adapters/memory.py",
     "adapters/timers.py",
     "calls/answering.py",
     "calls/backend.py",
     "calls/dialling.py",
     "calls/draft.py",
+    "calls/effects.py",
     "calls/ending.py",
     "calls/ids.py",
     "calls/notices.py",

@@ -5,6 +5,7 @@ from inspect import isgetsetdescriptor, ismemberdescriptor
 import pytest
 
 from onlycare_socket.adapters import memory
+from onlycare_socket.adapters.kept import MAX_STEPS
 from onlycare_socket.calls.call import MAX_LEGS
 from onlycare_socket.clock import SystemClock
 from onlycare_socket.sockets import Connection
@@ -80,7 +81,8 @@ def test_fifty_thousand_calls_leave_a_bounded_memory() -> None:
     assert sizes[f"{store}._ended"] == 1_000
     assert sizes[f"{store}._live"] == 0
     assert sizes[f"{store}._live_calls"] == 0
-    assert sizes[f"{store}._kept[].steps"] <= 1_000 * memory.MAX_STEPS
+    assert sizes[f"{store}._unpacked"] == memory.UNPACKED
+    assert sizes[f"{store}._kept[]._steps"] <= memory.UNPACKED * MAX_STEPS
     assert sizes[f"{store}._of_user"] <= 100
     assert sizes[f"{store}._of_user[]"] <= 100 * memory.RECENT
     assert max(sizes.values()) <= 20_000, sizes
@@ -107,7 +109,7 @@ def test_one_call_has_so_many_steps_at_the_most() -> None:
     ana.dial(BEA)
     for _ in range(1_000):
         bea.ringing()
-    assert len(exchange.steps()) == memory.MAX_STEPS
+    assert len(exchange.steps()) == MAX_STEPS
 
 
 def test_one_call_has_so_many_legs_at_the_most() -> None:
@@ -168,7 +170,7 @@ def test_a_flood_does_not_push_the_end_out_of_a_timeline() -> None:
     bea.accept()
     ana.end()
     steps = [step.what for step in exchange.steps()]
-    assert len(steps) == memory.MAX_STEPS
+    assert len(steps) == MAX_STEPS
     assert steps[0] == "call:initiate"
     assert steps[-2:] == ["ended", "told"]
     assert "call:accept" in steps

@@ -34,7 +34,7 @@ from onlycare_socket.calls.commands import (
     UserCommand,
 )
 from onlycare_socket.calls.decision import Decision, View
-from onlycare_socket.calls.effects import Ack, Effect, Report, Ring, Tell, Unpush, Wake
+from onlycare_socket.calls.effects import Ack, AckOfDial, Effect, Report, Ring, Tell, Unpush, Wake
 from onlycare_socket.calls.errors import CallError, Internal, Unavailable
 from onlycare_socket.calls.ids import CallId, DeviceId, UserId, bare_call
 from onlycare_socket.calls.messages import Event, Incoming, Reply
@@ -133,7 +133,7 @@ class Switchboard:
         self._count(decision)
         emitted = False
         for effect in decision.effects:
-            if type(effect) is Ack:
+            if isinstance(effect, Ack):
                 answer(self._reply(effect))
             elif self._carry_out(effect):
                 emitted = True
@@ -149,7 +149,7 @@ class Switchboard:
             return
         self._count(decision)
         for effect in decision.effects:
-            if type(effect) is not Ack:
+            if not isinstance(effect, Ack):
                 self._carry_out(effect)
 
     def _count(self, decision: Decision) -> None:
@@ -160,8 +160,8 @@ class Switchboard:
     # ------------------------------------------------------------ effects
 
     def _reply(self, ack: Ack) -> Reply:
-        if ack.offline is not None and ack.receiver is not None and not self._directory.devices(ack.receiver):
-            return ack.offline
+        if isinstance(ack, AckOfDial) and not self._directory.devices(ack.receiver):
+            return ack.offline()
         return ack.reply
 
     def _carry_out(self, effect: Effect) -> bool:
@@ -190,13 +190,13 @@ class Switchboard:
         devices = self._audience(tell)
         if not devices:
             return False
-        same = devices
+        same, events = devices, tell.events()
         for device, form in tell.forms:
             if device in same:
                 same = tuple([each for each in same if each != device])
-                self._say(tell, (device,), tuple([replace(event, call_id=form) for event in tell.events]))
+                self._say(tell, (device,), tuple([replace(event, call_id=form) for event in events]))
         if same:
-            self._say(tell, same, tell.events)
+            self._say(tell, same, events)
         return tell.counts and (tell.ringing is None or not tell.ringing.isdisjoint(devices))
 
     def _say(self, tell: Tell, devices: tuple[DeviceId, ...], events: tuple[Event, ...]) -> None:

@@ -36,7 +36,7 @@ def farewells() -> tuple[Farewells, FakeLoop]:
 
 def test_last_words_are_told_once() -> None:
     kept, loop = farewells()
-    kept.keep("a", b"1", loop.now)
+    kept.keep("a", [b"1"], loop.now)
     assert kept.take("b") is None
     assert kept.take("a") == b"1"
     assert kept.take("a") is None
@@ -44,13 +44,13 @@ def test_last_words_are_told_once() -> None:
 
 def test_last_words_nobody_fetches_are_dropped() -> None:
     kept, loop = farewells()
-    kept.keep("a", b"1", loop.now)
+    kept.keep("a", [b"1"], loop.now)
     loop.go_to(loop.now + KEPT / 2)
-    kept.keep("b", b"1", loop.now)
+    kept.keep("b", [b"1"], loop.now)
     loop.go_to(loop.now + KEPT / 2 + 1)
     assert kept.take("a") is None
     assert kept.take("b") == b"1"
-    kept.keep("c", b"1", loop.now)
+    kept.keep("c", [b"1"], loop.now)
     loop.go_to(loop.now + 2 * KEPT)
     assert kept.take("c") is None
 
@@ -58,5 +58,5 @@ def test_last_words_nobody_fetches_are_dropped() -> None:
 def test_last_words_have_a_total_size() -> None:
     kept, loop = farewells()
     for number in range(10):
-        kept.keep(str(number), b"x" * (MAX_KEPT // 4), loop.now)
+        kept.keep(str(number), [b"x" * (MAX_KEPT // 4)], loop.now)
     assert [number for number in range(10) if kept.take(str(number))] == [6, 7, 8, 9]

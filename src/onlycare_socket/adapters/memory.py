@@ -1,7 +1,7 @@
 """Calls in the memory of one process: the store of tests and development. Nothing survives the process.
 
 Bounds: `ended_calls` ended calls (oldest dropped first) for 24 hours, timelines of the newest `ENDED_TIMELINES` of
-them, `MAX_STEPS` steps a call, `RECENT` calls a user, `EARLY_PER_USER` remembered commands a user.
+them, `kept.MAX_STEPS` steps a call, `RECENT` calls a user, `EARLY_PER_USER` remembered commands a user.
 """
 
 from collections import deque
@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import TypeVar
 
+from onlycare_socket.adapters.kept import Kept
 from onlycare_socket.adapters.timers import Timers
 from onlycare_socket.calls.call import Call, DeadlineKind, Early, EarlyKind, Step, replace
 from onlycare_socket.calls.decision import Decide, Decision, Note, View
@@ -20,33 +21,14 @@ from onlycare_socket.ports import StoreUnavailable
 KEEP_ENDED = 24 * 3_600_000
 """ms that an ended call stays readable (design section 3)."""
 ENDED_TIMELINES = 2_000
-MAX_STEPS = 200
-FIRST_STEPS = 150
-"""Of a timeline that grows longer than `MAX_STEPS`, the first so many and the newest are kept."""
+UNPACKED = 16
+"""Ended calls that stay as they are, the newest: their last packets are still on their way."""
 RECENT = 20
 EARLY_PER_USER = 20
 
 NOBODY_LIVE: Mapping[UserId, Call] = MappingProxyType({})
 
 _Waiting = tuple[CallId | None, tuple[UserId, ...], Decide, Callable[[Decision | StoreUnavailable], object]]
-
-
-class _Kept:
-    """A call as it is now, and its timeline (None when it is not kept any more)."""
-
-    __slots__ = ("call", "steps")
-
-    def __init__(self, call: Call) -> None:
-        self.call = call
-        self.steps: list[Step] | None = []
-
-    def log(self, step: Step) -> None:
-        """Adds a line to the timeline."""
-        steps = self.steps
-        if steps is not None:
-            if len(steps) >= MAX_STEPS:
-                del steps[FIRST_STEPS]
-            steps.append(step)
 
 
 class MemoryCallStore:
@@ -56,11 +38,12 @@ class MemoryCallStore:
         self._clock = clock
         self._ended_calls = ended_calls
         self._timelines = min(ENDED_TIMELINES, ended_calls)
-        self._kept: dict[CallId, _Kept] = {}
-        self._live: dict[UserId, _Kept] = {}
-        self._live_calls: dict[CallId, _Kept] = {}
-        self._ended: deque[_Kept] = deque()
-        self._with_timeline: deque[_Kept] = deque()
+        self._kept: dict[CallId, Kept] = {}
+        self._live: dict[UserId, Kept] = {}
+        self._live_calls: dict[CallId, Kept] = {}
+        self._ended: deque[Kept] = deque()
+        self._with_timeline: deque[Kept] = deque()
+        self._unpacked: deque[Kept] = deque()
         self._of_user: dict[UserId, deque[CallId]] = {}
         self._early = EarlyCommands()
         self._timers = Timers(clock.monotonic())
@@ -97,10 +80,12 @@ class MemoryCallStore:
 
     def note(self, call: CallId, note: Note) -> None:
         """Adds to the call at once."""
-        kept = self._kept.get(call)
+        kept = self._look_up(call)
         noted = note(self._clock.wall(), kept.call) if kept is not None else None
         if kept is not None and noted is not None:
-            kept.call, step = noted
+            changed, step = noted
+            self._open(kept)
+            kept.change(changed)
             kept.log(step)
 
     def due(self, limit: int, each: Callable[[CallId, DeadlineKind], None]) -> None:
@@ -141,7 +126,7 @@ class MemoryCallStore:
     def steps_of(self, call: CallId) -> tuple[Step, ...]:
         """The timeline of a call, empty when it is not kept."""
         kept = self._kept.get(call)
-        return tuple(kept.steps) if kept is not None and kept.steps is not None else ()
+        return kept.steps() if kept is not None else ()
 
     # ------------------------------------------------------------ keeping
 
@@ -154,7 +139,7 @@ class MemoryCallStore:
     ) -> None:
         now = self._clock.wall()
         live = {user: self._live[user].call for user in users if user in self._live} if users else NOBODY_LIVE
-        kept = self._kept.get(call) if call is not None else None
+        kept = self._look_up(call) if call is not None else None
         if kept is None:
             decision = decide(View(now, None, live, self._early.of(call)))
         else:
@@ -164,23 +149,31 @@ class MemoryCallStore:
         for early in decision.early:
             self._early.keep(early)
         for id_, step in decision.steps:
-            if kept is None or kept.call.id != id_:
-                kept = self._kept.get(id_)
+            if kept is None or kept.id != id_:
+                kept = self._look_up(id_)
             if kept is not None:
+                self._open(kept)
                 kept.log(step)
         done(decision)
 
-    def _keep(self, call: Call, now: Millis) -> _Kept:
+    def _look_up(self, call: CallId) -> Kept | None:
+        """Returns a call. The live ones are asked for most, and there are few of them."""
+        kept = self._live_calls.get(call)
+        return kept if kept is not None else self._kept.get(call)
+
+    def _keep(self, call: Call, now: Millis) -> Kept:
         kept = self._kept.get(call.id)
         if kept is None:
-            kept = self._kept[call.id] = _Kept(call)
+            kept = self._kept[call.id] = Kept(call)
             self._register(kept)
             if call.ended is None:
                 self._timers.set(call, now, self._clock.monotonic())
             else:
                 self._end(kept)
             return kept
-        before, kept.call = kept.call, call
+        self._open(kept)
+        before = kept.call
+        kept.change(call)
         if call.ended is None:
             if not same_deadlines(call, before):
                 self._timers.set(call, now, self._clock.monotonic())
@@ -189,7 +182,7 @@ class MemoryCallStore:
             self._end(kept)
         return kept
 
-    def _register(self, kept: _Kept) -> None:
+    def _register(self, kept: Kept) -> None:
         call = kept.call
         self._live_calls[call.id] = kept
         for user in (call.caller.user, call.receiver.user):
@@ -200,30 +193,42 @@ class MemoryCallStore:
             if call.ended is None:
                 self._live[user] = kept
 
-    def _end(self, kept: _Kept) -> None:
-        call = kept.call
-        del self._live_calls[call.id]
-        for user in (call.caller.user, call.receiver.user):
+    def _end(self, kept: Kept) -> None:
+        del self._live_calls[kept.id]
+        for user in (kept.caller, kept.receiver):
             if self._live.get(user) is kept:
                 del self._live[user]
         self._ended.append(kept)
         self._with_timeline.append(kept)
+        self._stays_open(kept)
         if len(self._with_timeline) > self._timelines:
-            self._with_timeline.popleft().steps = None
+            self._with_timeline.popleft().drop_steps()
         if len(self._ended) > self._ended_calls:
-            self._forget(self._ended.popleft().call)
+            self._forget(self._ended.popleft())
+
+    def _open(self, kept: Kept) -> None:
+        """Makes a call changeable that has ended long ago."""
+        if kept.packed:
+            kept.unpack()
+            self._stays_open(kept)
+
+    def _stays_open(self, kept: Kept) -> None:
+        """Packs another ended call in place of this one."""
+        self._unpacked.append(kept)
+        if len(self._unpacked) > UNPACKED:
+            self._unpacked.popleft().pack()
 
     def _forget_ended(self, limit: int) -> None:
         oldest = self._clock.wall() - KEEP_ENDED
         while self._ended and limit > 0:
-            if (self._ended[0].call.ended or 0) > oldest:
+            if (self._ended[0].ended or 0) > oldest:
                 break
-            self._forget(self._ended.popleft().call)
+            self._forget(self._ended.popleft())
             limit -= 1
 
-    def _forget(self, call: Call) -> None:
-        del self._kept[call.id]
-        for user in (call.caller.user, call.receiver.user):
+    def _forget(self, kept: Kept) -> None:
+        del self._kept[kept.id]
+        for user in (kept.caller, kept.receiver):
             recent = self._of_user.get(user)
             # The newest first: while that one is kept, nothing need be done.
             if recent is not None and recent[-1] not in self._kept and not any(id_ in self._kept for id_ in recent):

@@ -5,6 +5,8 @@ only live calls take up memory. A call whose deadline moves to later (a ring tha
 is moved when that slot is swept: most calls are over by then.
 """
 
+import math
+
 from onlycare_socket.calls.call import Call, DeadlineKind
 from onlycare_socket.calls.ids import CallId, Millis
 from onlycare_socket.calls.parts import deadlines_of
@@ -32,15 +34,19 @@ class Timers:
 
     def set(self, call: Call, wall: Millis, monotonic: float) -> None:
         """Takes the deadlines of a call as it is now. One that did not move keeps its monotonic time."""
-        before = self._timers.get(call.id)
-        timers = [(kind, at, monotonic + (at - wall) / 1000) for kind, at in deadlines_of(call)]
-        if not timers:
-            self.drop(call.id)
-            return
-        if before:
-            timers = [_held(timer, before) for timer in timers]
-        self._timers[call.id] = timers
-        self._place(call.id, min([due for _, _, due in timers]))
+        id_ = call.id
+        before, timers, first = self._timers.get(id_), list[_Timer](), math.inf
+        for kind, at in deadlines_of(call):
+            due = _held(before, kind, at) if before is not None else math.inf
+            if due == math.inf:
+                due = monotonic + (at - wall) / 1000
+            first = min(first, due)
+            timers.append((kind, at, due))
+        if timers:
+            self._timers[id_] = timers
+            self._place(id_, first)
+        else:
+            self.drop(id_)
 
     def drop(self, call: CallId) -> None:
         """Forgets the deadlines of a call."""
@@ -84,8 +90,9 @@ class Timers:
                 del self._slots[slot]
 
 
-def _held(timer: _Timer, before: list[_Timer]) -> _Timer:
-    for held in before:
-        if held[0] is timer[0] and held[1] == timer[1]:
-            return held
-    return timer
+def _held(before: list[_Timer], kind: DeadlineKind, at: Millis) -> float:
+    """Returns when a deadline that is held already passes; infinity for one that is new."""
+    for held, held_at, due in before:
+        if held is kind and held_at == at:
+            return due
+    return math.inf

@@ -1,10 +1,10 @@
 """The rules of a receiver's devices against each other: one wins, the others stop."""
 
-from onlycare_socket.calls.call import ACCEPTED, Call, Code, Leg, LegState, Party, replace
+from onlycare_socket.calls.call import ACCEPTED, RECEIVER, Call, Code, Leg, LegState, Party, replace
 from onlycare_socket.calls.commands import UserCommand
 from onlycare_socket.calls.draft import Draft
 from onlycare_socket.calls.effects import Tell
-from onlycare_socket.calls.ending import stop_events
+from onlycare_socket.calls.ending import TellEnd
 from onlycare_socket.calls.errors import AnsweredElsewhere
 from onlycare_socket.calls.ids import DeviceId
 from onlycare_socket.calls.messages import Accepted, RejectConfirmed
@@ -52,14 +52,7 @@ def elsewhere(draft: Draft, call: Call, command: UserCommand) -> None:
     if leg is not None and leg.state is not LegState.STOPPED:
         call = draft.change(call, legs=with_leg(call.legs, replace(leg, state=LegState.STOPPED)))
     draft.refuse(command.call_id, AnsweredElsewhere, call)
-    draft.do(
-        Tell(
-            user=command.user,
-            call=call.id,
-            events=stop_events(call, draft.now, Code.ANSWERED_ELSEWHERE),
-            device=command.device,
-        )
-    )
+    draft.do(TellEnd(call, RECEIVER, draft.now, Code.ANSWERED_ELSEWHERE, stops=True, device=command.device))
 
 
 def confirm(draft: Draft, call: Call, command: UserCommand) -> None:

@@ -84,7 +84,7 @@ RUNG_LEGS = RINGING_LEGS | {LegState.PUSHED}
 """Legs of devices that may ring."""
 
 
-class Leg(Struct, frozen=True, gc=False):
+class Leg(Struct, frozen=True, array_like=True, gc=False):
     """One device's part in a call.
 
     `accepted` and `ended` say what it was told over a connection that was heard of afterwards;
@@ -99,7 +99,7 @@ class Leg(Struct, frozen=True, gc=False):
     missed: bool = False
 
 
-class Form(Struct, frozen=True, gc=False):
+class Form(Struct, frozen=True, array_like=True, gc=False):
     """The form of the call id that one device writes, where it is another than that of its user."""
 
     user: UserId
@@ -107,7 +107,7 @@ class Form(Struct, frozen=True, gc=False):
     call_id: str
 
 
-class Party(Struct, frozen=True, gc=False):
+class Party(Struct, frozen=True, array_like=True, gc=False):
     """One of the two users of a call, with the forms of the ids that he is shown.
 
     `device` is the one that dialled, or the one that won the call; None while nobody knows.
@@ -120,7 +120,7 @@ class Party(Struct, frozen=True, gc=False):
     name: str = ""
 
 
-class Call(Struct, frozen=True, kw_only=True, gc=False):
+class Call(Struct, frozen=True, kw_only=True, array_like=True, gc=False):
     """Everything that is known of one call. Times are wall-clock ms; `*_at` deadlines are None when not running."""
 
     id: CallId

@@ -28,13 +28,13 @@ from onlycare_socket.calls.call import (
 )
 from onlycare_socket.calls.commands import Dial
 from onlycare_socket.calls.draft import Draft
-from onlycare_socket.calls.effects import Ack, Report, ReportKind, Ring, Tell
+from onlycare_socket.calls.effects import Ack, AckOfDial, Report, ReportKind, Ring, Tell
 from onlycare_socket.calls.ending import end, ended_event, knows, stop_ring, tell_dialler, tell_end
 from onlycare_socket.calls.errors import Conflict, Forbidden, InvalidPayload, RateLimited, Stale
 from onlycare_socket.calls.ids import CallId, dialled_at
 from onlycare_socket.calls.messages import Busy, Event, Rejected, Reply
 from onlycare_socket.calls.parts import party_of, role_of, written_for
-from onlycare_socket.calls.words import INITIATED, OFFLINE, USER_BUSY, reason_of
+from onlycare_socket.calls.words import INITIATED, USER_BUSY, reason_of
 
 
 def dial(draft: Draft, call_id: CallId, command: Dial) -> None:
@@ -78,13 +78,8 @@ def _known(draft: Draft, call: Call, command: Dial) -> None:
     elif call.caller.device is None:
         _adopt(draft, call, command)
     else:
-        draft.do(
-            Ack(
-                _reply(command.call_id, call, duplicate=True),
-                offline=_offline_reply(command.call_id, call, duplicate=True) if call.state is RINGING else None,
-                receiver=call.receiver.user,
-            )
-        )
+        reply = _reply(command.call_id, call, duplicate=True)
+        draft.do(AckOfDial(reply, call.receiver.user) if call.state is RINGING else Ack(reply))
 
 
 def _adopt(draft: Draft, call: Call, command: Dial) -> None:
@@ -180,13 +175,7 @@ def _connect(draft: Draft, call_id: CallId, command: Dial) -> None:
         call = _accept_overtaken(draft, call, early)
         draft.do(Ack(_reply(command.call_id, call)))
     else:
-        draft.do(
-            Ack(
-                _reply(command.call_id, call),
-                offline=_offline_reply(command.call_id, call),
-                receiver=command.receiver,
-            )
-        )
+        draft.do(AckOfDial(_reply(command.call_id, call), command.receiver))
     if mine is not None:
         _give_way(draft, mine, fate, command)
     if early is not None:
@@ -273,18 +262,6 @@ def _reply(call_id: str, call: Call, *, duplicate: bool = False) -> Reply:
         duplicate=True if duplicate else UNSET,
         expires_at=call.ring_at if ringing and call.ring_at else UNSET,
         code=call.code if call.code else UNSET,
-    )
-
-
-def _offline_reply(call_id: str, call: Call, *, duplicate: bool = False) -> Reply:
-    return Reply(
-        success=False,
-        error=OFFLINE,
-        use_fcm_fallback=True,
-        call_id=call_id,
-        state=call.state,
-        duplicate=True if duplicate else UNSET,
-        expires_at=call.ring_at or UNSET,
     )
 
 

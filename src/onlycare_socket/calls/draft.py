@@ -73,7 +73,7 @@ class Draft:
     def outcome(self) -> str:
         """Returns what became of the command, in a word for the timeline: empty when it took effect."""
         for effect in self._effects:
-            if type(effect) is Ack:
+            if isinstance(effect, Ack):
                 reply = effect.reply
                 if not reply.success:
                     return f"refused: {reply.code}"
@@ -120,17 +120,15 @@ class Draft:
         known = self.view.call
         if (known is not None and known.forms) or any(call.forms for call in calls):
             spelled = {call.id: call for call in (known, *calls) if call is not None and call.forms}
-            effects = tuple([_in_their_forms(effect, spelled) for effect in effects])
+            for effect in effects:
+                _add_forms(effect, spelled)
         return Decision(calls, effects, tuple(self.steps), tuple(self._early))
 
 
-def _in_their_forms(effect: Effect, calls: dict[CallId, Call]) -> Effect:
+def _add_forms(effect: Effect, calls: dict[CallId, Call]) -> None:
     """Adds to what is told the forms of the call id that some devices write."""
-    call = calls.get(effect.call) if isinstance(effect, Tell) else None
-    if call is None or not isinstance(effect, Tell):
-        return effect
-    forms = tuple((form.device, form.call_id) for form in call.forms if form.user == effect.user)
-    return replace(effect, forms=forms)
+    if isinstance(effect, Tell) and (call := calls.get(effect.call)) is not None:
+        effect.forms = tuple([(form.device, form.call_id) for form in call.forms if form.user == effect.user])
 
 
 def spell(draft: Draft, call: Call, role: Role, shown: str) -> Call:

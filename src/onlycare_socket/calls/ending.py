@@ -6,7 +6,7 @@
 - Everybody else, and everybody later, gets `call:ended`.
 """
 
-from typing import Literal
+from typing import Final, Literal
 
 from msgspec import UNSET
 
@@ -66,10 +66,40 @@ def ended_event(call: Call, role: Role, now: Millis, code: Code | None = None) -
     )
 
 
-def stop_events(call: Call, now: Millis, code: Code | None = None) -> tuple[Event, ...]:
-    """Returns what stops a ringing device of the receiver."""
-    ended = ended_event(call, RECEIVER, now, code)
-    return (Cancelled(call_id=ended.call_id, reason=ended.reason, timestamp=now, code=ended.code), ended)
+class TellEnd(Tell):
+    """Tell devices of a party that a call is over for them: `call:ended`, and before it, `stops`, `call:cancelled`.
+
+    `code` is given when only these devices are out of the call.
+    """
+
+    __slots__ = ("_code", "_ended", "_now", "_role", "_stops")
+
+    def __init__(
+        self,
+        call: Call,
+        role: Role,
+        now: Millis,
+        code: Code | None = None,
+        *,
+        stops: bool = False,
+        device: DeviceId | None = None,
+        but: tuple[DeviceId, ...] = (),
+        ringing: frozenset[DeviceId] | None = None,
+        counts: bool = False,
+    ) -> None:
+        super().__init__(party_of(call, role).user, call.id, (), device, False, but, ringing, counts)
+        self._ended: Final = call
+        self._role: Final = role
+        self._now: Final = now
+        self._code: Final = code
+        self._stops: Final = stops
+
+    def events(self) -> tuple[Event, ...]:
+        """Returns what to say, in order."""
+        ended = ended_event(self._ended, self._role, self._now, self._code)
+        if not self._stops:
+            return (ended,)
+        return (Cancelled(call_id=ended.call_id, reason=ended.reason, timestamp=self._now, code=ended.code), ended)
 
 
 def stop_ring(
@@ -80,16 +110,8 @@ def stop_ring(
     receiver = call.receiver.user
     if any(_rings(leg, receiver, but) for leg in call.legs):
         call = draft.change(call, legs=tuple([_stopped(leg, receiver, but) for leg in call.legs]))
-    draft.do(
-        Tell(
-            user=receiver,
-            call=call.id,
-            events=stop_events(call, draft.now, code),
-            but=(but,) if but else (),
-            ringing=ringing,
-            counts=counts,
-        )
-    )
+    others = (but,) if but else ()
+    draft.do(TellEnd(call, RECEIVER, draft.now, code, stops=True, but=others, ringing=ringing, counts=counts))
     draft.do(Unpush(call))
     return call
 
@@ -164,7 +186,6 @@ def end_talk(
 def tell_end(draft: Draft, call: Call, role: Role, device: DeviceId | None = None) -> Call:
     """Tells a party that an accepted call is over; with `device`, his others only: that one ended it itself."""
     party = party_of(call, role)
-    event = ended_event(call, role, draft.now)
     told = tuple([leg.device for leg in call.legs if leg.ended and leg.user == party.user])
     if role is RECEIVER and party.device is None:
         # Nobody knows which device has the call, so some may still ring.
@@ -172,10 +193,10 @@ def tell_end(draft: Draft, call: Call, role: Role, device: DeviceId | None = Non
         call = stop_ring(draft, call, but=device)
         told += tuple(ringing)
     elif device is None:
-        tell_party(draft, call, role, event, but=told, counts=True)
+        tell_party(draft, call, role, ended_event(call, role, draft.now), but=told, counts=True)
         return call
     others = (*told, device) if device else told
-    draft.do(Tell(user=party.user, call=call.id, events=(event,), but=others, counts=True))
+    draft.do(TellEnd(call, role, draft.now, but=others, counts=True))
     return call
 
 

@@ -4,10 +4,10 @@ from onlycare_socket.calls.answering import accepted, accepted_event, confirm
 from onlycare_socket.calls.call import CALLER, Call, Code, Leg, LegState, Role
 from onlycare_socket.calls.commands import Cancel, Decline, UserCommand
 from onlycare_socket.calls.draft import Draft
-from onlycare_socket.calls.effects import Report, ReportKind, Tell
+from onlycare_socket.calls.effects import Report, ReportKind
 from onlycare_socket.calls.ending import (
+    TellEnd,
     end,
-    ended_event,
     knows,
     stop_ring,
     tell_dialler,
@@ -47,13 +47,7 @@ def cancel(draft: Draft, call: Call, role: Role, command: UserCommand) -> None:
     call = knows(draft, call, role, command.device)
     draft.accept(command.call_id, call.state)
     stop_ring(draft, call)
-    others = Tell(
-        user=command.user,
-        call=call.id,
-        events=(ended_event(call, CALLER, draft.now),),
-        but=(command.device,),
-    )
-    draft.do(others)
+    draft.do(TellEnd(call, CALLER, draft.now, but=(command.device,)))
     draft.do(Report(ReportKind.HUNG_UP, call))
 
 
