@@ -16,27 +16,29 @@ from msgspec import Struct
 from onlycare_socket.adapters.memory import MemoryCallLog, MemoryCallStore
 from onlycare_socket.calls.call import Call, Step
 from onlycare_socket.calls.commands import (
-    Accept,
-    AnswerVideo,
-    AskVideo,
     BackendAccepted,
     BackendCancelled,
     BackendCommand,
     BackendEnded,
     BackendRejected,
-    Cancel,
-    Decline,
-    Dial,
-    HangUp,
     OperatorEnded,
-    Show,
-    UserCommand,
 )
 from onlycare_socket.calls.effects import Report
 from onlycare_socket.calls.ids import CallId, DeviceId, Millis, UserId, canonical_call, canonical_user
 from onlycare_socket.calls.messages import Reply
 from onlycare_socket.calls.parts import deadlines_of
 from onlycare_socket.calls.terms import Terms
+from onlycare_socket.calls.user_commands import (
+    Accept,
+    AnswerVideo,
+    AskVideo,
+    Cancel,
+    Decline,
+    Dial,
+    HangUp,
+    Show,
+    UserCommand,
+)
 from onlycare_socket.ports import Identity
 from onlycare_socket.sockets import Connection, NodeSockets
 from onlycare_socket.switchboard import Switchboard

@@ -4,7 +4,8 @@ import pytest
 
 from onlycare_socket import sockets as node_sockets
 from onlycare_socket.calls.ids import CallId, DeviceId, UserId
-from onlycare_socket.ports import Delivery, Identity
+from onlycare_socket.delivery import Delivery
+from onlycare_socket.ports import Identity
 from onlycare_socket.sockets import RUNG, SOCKETS_PER_USER, UNCONFIRMED, Connection, NodeSockets
 from tests.phones import START, HandClock, Wire
 

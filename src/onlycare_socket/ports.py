@@ -15,6 +15,7 @@ from onlycare_socket.calls.call import Call, DeadlineKind, Step
 from onlycare_socket.calls.decision import Decide, Decision, Note
 from onlycare_socket.calls.effects import Report
 from onlycare_socket.calls.ids import CallId, DeviceId, UserId
+from onlycare_socket.delivery import Delivery
 
 
 class StoreUnavailable(Struct, frozen=True, gc=False):
@@ -85,23 +86,6 @@ class Directory(Protocol):
 
     def shown(self, user: UserId) -> str | None:
         """The backend's spelling of a user's id, if he was seen lately."""
-
-
-class Delivery(Struct, frozen=True, gc=False):
-    """Packets for some devices of one user, encoded once; written to the newest live socket of each.
-
-    `what` names what a device will have been told (`call:incoming`, `call:accepted`, `call:ended`, or another
-    event that nobody needs to tell again). `ringing`, for stopping a ring: only these devices are written to, and
-    sockets on which this call rang. `socket`: rather this one of a device's sockets than the newest.
-    """
-
-    user: UserId
-    devices: tuple[DeviceId, ...]
-    call: CallId
-    what: str
-    packets: tuple[bytes, ...]
-    ringing: frozenset[DeviceId] | None = None
-    socket: str = ""
 
 
 class Bus(Protocol):

@@ -13,20 +13,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import Struct, UnsetType
 
 from onlycare_socket.calls.call import Call
-from onlycare_socket.calls.commands import (
-    Accept,
-    AnswerVideo,
-    AskVideo,
-    Cancel,
-    Decline,
-    Dial,
-    HangUp,
-    Show,
-    UserCommand,
-)
 from onlycare_socket.calls.errors import CallError, Internal, InvalidPayload, RateLimited, Unavailable
 from onlycare_socket.calls.ids import DeviceId, UserId, canonical_user, is_user
 from onlycare_socket.calls.messages import (
@@ -40,7 +29,18 @@ from onlycare_socket.calls.messages import (
     WatchPayload,
     WatchReply,
 )
-from onlycare_socket.calls.parts import role_of
+from onlycare_socket.calls.parts import UNSET, role_of
+from onlycare_socket.calls.user_commands import (
+    Accept,
+    AnswerVideo,
+    AskVideo,
+    Cancel,
+    Decline,
+    Dial,
+    HangUp,
+    Show,
+    UserCommand,
+)
 from onlycare_socket.calls.words import clip
 from onlycare_socket.clock import Clock
 from onlycare_socket.limits import EventBudget

@@ -6,19 +6,20 @@ closes. No socket is closed because a newer one came (contract section 1).
 
 from collections import OrderedDict
 from collections.abc import Callable, Collection
-from typing import Protocol
+from typing import Final, Protocol
 
 from onlycare_socket.calls.ids import CallId, DeviceId, Millis, UserId
 from onlycare_socket.clock import Clock
-from onlycare_socket.ports import Delivery, Identity
+from onlycare_socket.delivery import Delivery
+from onlycare_socket.ports import Identity
 
 SOCKETS_PER_USER = 64
 """Live sockets of one user at the most: a bound, far above what a person owns."""
 USERS_SEEN = 50_000
 """Users of whom the spelling of the id and the time of leaving are remembered."""
-RUNG = 8
+RUNG: Final = 8
 """Calls that rang on one connection: the newest so many. A user is rung by one call at a time."""
-UNCONFIRMED = 32
+UNCONFIRMED: Final = 32
 """What was told on one connection and not yet confirmed by a packet from it: the newest so many."""
 
 
@@ -115,7 +116,7 @@ class Connection:
         return said
 
 
-_NOTHING: list[tuple[CallId, str]] = []
+_NOTHING: Final[list[tuple[CallId, str]]] = []
 """Shared by the connections on which nothing was said; never added to."""
 
 

@@ -11,11 +11,11 @@ connection and call removes the double.
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
+from typing import Final
 
 import structlog
-from msgspec import UNSET
 
-from onlycare_socket.calls.call import Call, DeadlineKind, replace
+from onlycare_socket.calls.call import Call, DeadlineKind
 from onlycare_socket.calls.commands import (
     Arrived,
     BackendCommand,
@@ -23,7 +23,6 @@ from onlycare_socket.calls.commands import (
     CallGraceExpired,
     Command,
     DeadlineCommand,
-    Dial,
     Left,
     MaxDurationReached,
     Missed,
@@ -31,19 +30,20 @@ from onlycare_socket.calls.commands import (
     RingExpired,
     Unheard,
     UpgradeExpired,
-    UserCommand,
 )
 from onlycare_socket.calls.decision import Decision, View
 from onlycare_socket.calls.effects import Ack, AckOfDial, Effect, Report, Ring, Tell, Unpush, Wake
 from onlycare_socket.calls.errors import CallError, Internal, Unavailable
 from onlycare_socket.calls.ids import CallId, DeviceId, UserId, bare_call
 from onlycare_socket.calls.messages import Event, Incoming, Reply
-from onlycare_socket.calls.parts import written_for
+from onlycare_socket.calls.parts import UNSET, replace, written_for
 from onlycare_socket.calls.rules import decide
 from onlycare_socket.calls.telling import Told
 from onlycare_socket.calls.terms import Terms
+from onlycare_socket.calls.user_commands import Dial, UserCommand
 from onlycare_socket.clock import Clock
-from onlycare_socket.ports import Backend, Bus, CallLog, CallStore, Delivery, Directory, Push, StoreUnavailable
+from onlycare_socket.delivery import Delivery
+from onlycare_socket.ports import Backend, Bus, CallLog, CallStore, Directory, Push, StoreUnavailable
 from onlycare_socket.sockets import Connection, NodeSockets
 from onlycare_socket.wire.socketio import event_packet
 
@@ -51,7 +51,7 @@ log = structlog.get_logger("switchboard")
 
 PONG_WAIT = 1.5
 """Seconds that a phone has to show that it is there after it was rung (design section 3)."""
-FRESH = 2.0
+FRESH: Final = 2.0
 """Seconds: a packet this young shows that the phone is there."""
 SWEEP_LIMIT = 1_000
 RESUME_LIMIT = 20

@@ -5,7 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from onlycare_socket.calls.ids import CallId, DeviceId, UserId
-from onlycare_socket.ports import Bus, Delivery, Directory, Identity
+from onlycare_socket.delivery import Delivery
+from onlycare_socket.ports import Bus, Directory, Identity
 from onlycare_socket.sockets import Connection, NodeSockets
 from tests.phones import HandClock, Wire
 from tests.ports.adapters import SOCKETS

@@ -15,9 +15,9 @@ MAX_STEPS: Final = 200
 FIRST_STEPS: Final = 150
 """Of a timeline that grows longer than `MAX_STEPS`, the first so many and the newest are kept."""
 
-_encode = msgpack.Encoder().encode
-_decode_call = msgpack.Decoder(Call).decode
-_decode_steps = msgpack.Decoder(list[Step]).decode
+_encode: Final = msgpack.Encoder().encode
+_decode_call: Final = msgpack.Decoder(Call).decode
+_decode_steps: Final = msgpack.Decoder(list[Step]).decode
 
 
 class Kept:

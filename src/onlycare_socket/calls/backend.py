@@ -187,7 +187,7 @@ def _register_accepted(draft: Draft, call_id: CallId, command: BackendAccepted) 
     over = next((early for early in draft.view.early if _counts(draft, early, caller, receiver, False)), None)
     device = command.device or (won.device if won else None)
     former = {} if over else {call.id: call for user in (caller, receiver) if (call := draft.view.live.get(user))}
-    call = draft.add(
+    call = draft.keep(
         Call(
             id=call_id,
             state=ACCEPTED,

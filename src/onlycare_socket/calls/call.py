@@ -6,82 +6,25 @@ the calls. Deadlines are data in the call, so whoever holds the store can fire t
 one device plays: what it was offered, what it did, and what it has been told.
 """
 
-from enum import StrEnum
-
 from msgspec import Struct
 from msgspec.structs import replace
 
 from onlycare_socket.calls.ids import CallId, DeviceId, Millis, UserId
-
-
-class State(StrEnum):
-    """Where a call is in its life."""
-
-    RINGING = "ringing"
-    ACCEPTED = "accepted"
-    ENDED = "ended"
-
-
-RINGING, ACCEPTED, ENDED = State
-"""For the path of every call: looking a member up in its class takes four times as long."""
-
-
-class Code(StrEnum):
-    """How a call ended, or why one device was told to stop (contract section 3)."""
-
-    COMPLETED = "completed"
-    CANCELLED = "cancelled"
-    DECLINED = "declined"
-    NO_ANSWER = "no_answer"
-    UNREACHABLE = "unreachable"
-    CONNECTION_LOST = "connection_lost"
-    ANSWERED_ELSEWHERE = "answered_elsewhere"
-    DECLINED_ELSEWHERE = "declined_elsewhere"
-    BUSY = "busy"
-    GLARE = "glare"
-    SUPERSEDED = "superseded"
-    MAX_DURATION = "max_duration"
-    EXPIRED = "expired"
-    TERMINATED_BY_SERVER = "terminated_by_server"
-    UNAVAILABLE = "unavailable"
-
-
-class Role(StrEnum):
-    """What a user is in a call."""
-
-    CALLER = "caller"
-    RECEIVER = "receiver"
-
-
-CALLER, RECEIVER = Role
-
-
-class DeadlineKind(StrEnum):
-    """The timers of a call; each is a field of `Call` that ends in `_at`."""
-
-    RING = "ring"
-    CALLER_GRACE = "caller_grace"
-    CALL_GRACE = "call_grace"
-    MAX_DURATION = "max_duration"
-    UPGRADE = "upgrade"
-
-
-class LegState(StrEnum):
-    """What one device did, or had done to it, in a call."""
-
-    DIALLED = "dialled"
-    OFFERED = "offered"
-    PUSHED = "pushed"
-    SHOWN = "shown"
-    ACCEPTED = "accepted"
-    DECLINED = "declined"
-    STOPPED = "stopped"
-
-
-RINGING_LEGS = frozenset({LegState.OFFERED, LegState.SHOWN})
-"""Legs of devices that ring, as far as is known."""
-RUNG_LEGS = RINGING_LEGS | {LegState.PUSHED}
-"""Legs of devices that may ring."""
+from onlycare_socket.calls.states import (
+    ACCEPTED,
+    CALLER,
+    ENDED,
+    RECEIVER,
+    RINGING,
+    RINGING_LEGS,
+    RUNG_LEGS,
+    Code,
+    DeadlineKind,
+    EarlyKind,
+    LegState,
+    Role,
+    State,
+)
 
 
 class Leg(Struct, frozen=True, array_like=True, gc=False):
@@ -167,15 +110,6 @@ MAX_LEGS = 64
 """Devices that one call keeps track of: a bound, far above what a user owns."""
 
 
-class EarlyKind(StrEnum):
-    """A command that may overtake its initiate (contract section 2)."""
-
-    ACCEPT = "accept"
-    REJECT = "reject"
-    CANCEL = "cancel"
-    END = "end"
-
-
 class Early(Struct, frozen=True, kw_only=True, gc=False):
     """A command on a call that nobody has dialled yet, remembered until its initiate comes.
 
@@ -204,7 +138,7 @@ class Early(Struct, frozen=True, kw_only=True, gc=False):
         return Code.DECLINED if declined else Code.CANCELLED
 
 
-class Step(Struct, frozen=True, omit_defaults=True, gc=False):
+class Step(Struct, frozen=True, array_like=True, gc=False):
     """One line of a call's timeline: who did what, from which device, by which channel, or who was told what.
 
     `told` are the devices of the user `to` on which the event of `detail` was sent.

@@ -1,81 +1,12 @@
 """What can happen to a call, named for what happened. A command carries the facts that its decision needs.
 
-A user command says who (`user`, from the token, never from the payload), on which device, and by the form of the call
-id that he wrote; where a rule asks for it, also which of his devices have a live socket (`here`).
+Those of users stand in `user_commands`; here is what the backend, the operator, the clock and the connections do.
 """
 
 from msgspec import Struct
 
 from onlycare_socket.calls.ids import DeviceId, UserId
-
-
-class UserCommand(Struct, frozen=True, gc=False):
-    """By one of the two users, over a socket."""
-
-    user: UserId
-    device: DeviceId
-    call_id: str
-    shown: str = ""
-    """How the backend spells the user."""
-
-
-class Dial(UserCommand, frozen=True, kw_only=True, gc=False):
-    """`call:initiate`.
-
-    `name` is the caller's, `socket` the one he dialled on; `receiver_shown` is the backend's spelling of the receiver,
-    or the caller's when he was never seen. `sent` is the client's own time (ms), `since_connect` the age of the
-    connection (ms).
-    `here`: the caller's devices that have a live socket. `over_budget`: he has used up his events for this minute.
-    """
-
-    name: str
-    receiver: UserId
-    receiver_shown: str
-    call_type: str
-    channel_name: str
-    agora_token: str
-    sent: int | None = None
-    since_connect: int = 0
-    over_budget: bool = False
-    socket: str = ""
-    here: tuple[DeviceId, ...] = ()
-
-
-class Accept(UserCommand, frozen=True, kw_only=True, gc=False):
-    """`call:accept`."""
-
-
-class Decline(UserCommand, frozen=True, kw_only=True, gc=False):
-    """`call:reject`."""
-
-    reason: str = ""
-
-
-class Cancel(UserCommand, frozen=True, kw_only=True, gc=False):
-    """`call:cancel`."""
-
-    reason: str = ""
-
-
-class HangUp(UserCommand, frozen=True, kw_only=True, gc=False):
-    """`call:end`. `here`: the user's devices that have a live socket."""
-
-    here: tuple[DeviceId, ...] = ()
-
-
-class Show(UserCommand, frozen=True, kw_only=True, gc=False):
-    """`call:ringing`: this device shows the call."""
-
-
-class AskVideo(UserCommand, frozen=True, kw_only=True, gc=False):
-    """`call:upgrade`."""
-
-
-class AnswerVideo(UserCommand, frozen=True, kw_only=True, gc=False):
-    """`call:upgrade:response`."""
-
-    accepted: bool
-    reason: str = ""
+from onlycare_socket.calls.user_commands import UserCommand
 
 
 class BackendCommand(Struct, frozen=True, kw_only=True, gc=False):

@@ -10,30 +10,17 @@ third person (`busy` for that one). Two users who dial each other: the first rin
 
 from enum import Enum
 
-from msgspec import UNSET
-
 from onlycare_socket.calls.answering import accepted, accepted_event
-from onlycare_socket.calls.call import (
-    CALLER,
-    RECEIVER,
-    RINGING,
-    Call,
-    Code,
-    Early,
-    EarlyKind,
-    Form,
-    Leg,
-    LegState,
-    Party,
-)
-from onlycare_socket.calls.commands import Dial
+from onlycare_socket.calls.call import Call, Early, Form, Leg, Party
 from onlycare_socket.calls.draft import Draft
 from onlycare_socket.calls.effects import Ack, AckOfDial, Report, ReportKind, Ring, Tell
 from onlycare_socket.calls.ending import end, ended_event, knows, stop_ring, tell_dialler, tell_end
 from onlycare_socket.calls.errors import Conflict, Forbidden, InvalidPayload, RateLimited, Stale
 from onlycare_socket.calls.ids import CallId, dialled_at
 from onlycare_socket.calls.messages import Busy, Event, Rejected, Reply
-from onlycare_socket.calls.parts import party_of, role_of, written_for
+from onlycare_socket.calls.parts import UNSET, party_of, role_of, written_for
+from onlycare_socket.calls.states import CALLER, DIALLED, RECEIVER, RINGING, Code, EarlyKind
+from onlycare_socket.calls.user_commands import Dial
 from onlycare_socket.calls.words import INITIATED, USER_BUSY, reason_of
 
 
@@ -93,7 +80,7 @@ def _adopt(draft: Draft, call: Call, command: Dial) -> None:
         call_type=command.call_type,
         channel_name=command.channel_name,
         agora_token=command.agora_token if call.live else "",
-        legs=(*call.legs, Leg(user=command.user, device=command.device, state=LegState.DIALLED)),
+        legs=(*call.legs, Leg(user=command.user, device=command.device, state=DIALLED)),
     )
     _note(draft, call, command, f"already {call.state.value}")
     draft.do(Ack(_reply(command.call_id, call)))
@@ -116,7 +103,7 @@ def _overtaken(draft: Draft, command: Dial, *, terminal: bool) -> Early | None:
 
 
 def _end_overtaken(draft: Draft, call_id: CallId, command: Dial, early: Early) -> None:
-    call = draft.add(_new_call(draft, call_id, command))
+    call = draft.keep(_new_call(draft, call_id, command))
     code = early.code(command.receiver)
     by_receiver = code is Code.DECLINED
     by = call.receiver.shown if by_receiver else call.caller.shown
@@ -169,7 +156,7 @@ def _connect(draft: Draft, call_id: CallId, command: Dial) -> None:
     if not free or fate is _Mine.KEPT:
         return _refuse_busy(draft, call_id, command, Code.BUSY)
     early = _overtaken(draft, command, terminal=False)
-    call = draft.add(_new_call(draft, call_id, command))
+    call = draft.keep(_new_call(draft, call_id, command))
     _note(draft, call, command)
     if early is not None:
         call = _accept_overtaken(draft, call, early)
@@ -187,7 +174,7 @@ def _connect(draft: Draft, call_id: CallId, command: Dial) -> None:
 
 
 def _refuse_busy(draft: Draft, call_id: CallId, command: Dial, code: Code, winner: str | None = None) -> None:
-    call = draft.add(_new_call(draft, call_id, command))
+    call = draft.keep(_new_call(draft, call_id, command))
     _note(draft, call, command)
     call = draft.change(end(draft, call, code), refused=True, winner_call=winner)
     draft.do(Ack(_busy_reply(command.call_id, call)))
@@ -232,7 +219,7 @@ def _new_call(draft: Draft, call_id: CallId, command: Dial) -> Call:
         agora_token=command.agora_token,
         created=draft.now,
         ring_at=draft.after(draft.terms.ring_timeout),
-        legs=(Leg(user=command.user, device=command.device, state=LegState.DIALLED),),
+        legs=(Leg(user=command.user, device=command.device, state=DIALLED),),
     )
 
 

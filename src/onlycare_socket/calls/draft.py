@@ -2,15 +2,13 @@
 
 from collections.abc import Callable
 
-from msgspec import UNSET
-
-from onlycare_socket.calls.call import Call, Code, Early, Role, State, Step, replace
+from onlycare_socket.calls.call import Call, Code, Early, Role, State, Step
 from onlycare_socket.calls.decision import Decision, View
 from onlycare_socket.calls.effects import Ack, Effect, Tell
 from onlycare_socket.calls.errors import CallError
 from onlycare_socket.calls.ids import CallId, DeviceId, Millis
 from onlycare_socket.calls.messages import Reply
-from onlycare_socket.calls.parts import party_of
+from onlycare_socket.calls.parts import UNSET, party_of, replace
 from onlycare_socket.calls.terms import Terms
 
 
@@ -38,13 +36,14 @@ class Draft:
 
     def change(self, call: Call, **fields: object) -> Call:
         """Returns the call with these fields changed, as it will be kept."""
-        id_ = call.id
-        version = call.version if id_ in self._calls else call.version + 1
-        changed = self._calls[id_] = replace(call, version=version, **fields)
-        return changed
+        return self.keep(replace(call, version=self.version(call), **fields))
 
-    def add(self, call: Call) -> Call:
-        """Keeps a call that is new."""
+    def version(self, call: Call) -> int:
+        """Returns the version of the call once it is changed here."""
+        return call.version if call.id in self._calls else call.version + 1
+
+    def keep(self, call: Call) -> Call:
+        """Keeps a call that is new or, with its `version` raised, changed; what every call passes calls this itself."""
         self._calls[call.id] = call
         return call
 

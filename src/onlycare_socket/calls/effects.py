@@ -7,12 +7,10 @@ decision that made it is there. What may find nobody to hear it is put into word
 from enum import StrEnum
 from typing import Final
 
-from msgspec import UNSET
-from msgspec.structs import replace
-
 from onlycare_socket.calls.call import Call
 from onlycare_socket.calls.ids import CallId, DeviceId, UserId
 from onlycare_socket.calls.messages import Event, Reply
+from onlycare_socket.calls.parts import UNSET, replace
 from onlycare_socket.calls.words import OFFLINE
 
 

@@ -8,34 +8,33 @@
 
 from typing import Final, Literal
 
-from msgspec import UNSET
-
-from onlycare_socket.calls.call import (
-    CALLER,
-    ENDED,
-    RECEIVER,
-    RINGING_LEGS,
-    RUNG_LEGS,
-    Call,
-    Code,
-    Leg,
-    LegState,
-    Role,
-    replace,
-)
+from onlycare_socket.calls.call import Call, Leg
 from onlycare_socket.calls.draft import Draft
 from onlycare_socket.calls.effects import Report, ReportKind, Tell, Unpush
 from onlycare_socket.calls.ids import DeviceId, Millis, UserId
 from onlycare_socket.calls.messages import Busy, Cancelled, Ended, Event, Rejected, TimedOut
-from onlycare_socket.calls.parts import leg_of, party_of, with_leg
+from onlycare_socket.calls.parts import UNSET, leg_of, party_of, replace, with_leg
+from onlycare_socket.calls.states import (
+    CALLER,
+    DECLINED,
+    ENDED,
+    EXPIRED,
+    RECEIVER,
+    RINGING_LEGS,
+    RUNG_LEGS,
+    STOPPED,
+    Code,
+    Role,
+)
 from onlycare_socket.calls.words import reason_of
 
 
 def end(draft: Draft, call: Call, code: Code, *, reason: str = "", by: str | None = None) -> Call:
     """Ends a call: every timer off, the Agora token gone, nobody busy with it."""
     draft.step(call.id, "ended", by or "", detail=code)
-    return draft.change(
+    changed = replace(
         call,
+        version=draft.version(call),
         state=ENDED,
         ended=draft.now,
         code=code,
@@ -49,12 +48,13 @@ def end(draft: Draft, call: Call, code: Code, *, reason: str = "", by: str | Non
         max_duration_at=None,
         upgrade_at=None,
     )
+    return draft.keep(changed)
 
 
 def ended_event(call: Call, role: Role, now: Millis, code: Code | None = None) -> Ended:
     """Returns the `call:ended` of a party. `code` is given when only this device is out of the call."""
     of_call = code is None
-    code = code or call.code or Code.EXPIRED
+    code = code or call.code or EXPIRED
     duration = call.duration
     return Ended(
         call_id=party_of(call, role).call_id,
@@ -127,7 +127,7 @@ def _rings(leg: Leg, receiver: UserId, but: DeviceId | None) -> bool:
 
 
 def _stopped(leg: Leg, receiver: UserId, but: DeviceId | None) -> Leg:
-    return replace(leg, state=LegState.STOPPED, ended=False) if _rings(leg, receiver, but) else leg
+    return replace(leg, state=STOPPED, ended=False) if _rings(leg, receiver, but) else leg
 
 
 def tell_party(
@@ -140,10 +140,10 @@ def tell_party(
 
 def tell_dialler(draft: Draft, call: Call, *, counts: bool = False) -> None:
     """Tells the device that dialled how its ringing call just ended."""
-    caller, code = call.caller, call.code or Code.EXPIRED
+    caller, code = call.caller, call.code or EXPIRED
     reason = reason_of(code, call.reason, "caller")
     event: Event
-    if code is Code.DECLINED:
+    if code is DECLINED:
         event = Rejected(call_id=caller.call_id, reason=reason, timestamp=draft.now, code=code)
     elif code in (Code.NO_ANSWER, Code.UNREACHABLE):
         event = TimedOut(call_id=caller.call_id, reason=reason, timestamp=draft.now, code=code)
@@ -205,8 +205,8 @@ def knows(draft: Draft, call: Call, role: Role, device: DeviceId) -> Call:
     leg = leg_of(call, party_of(call, role).user, device)
     if leg is None or leg.ended:
         return call
-    state = LegState.STOPPED if leg.state in RINGING_LEGS else leg.state
-    return draft.change(call, legs=with_leg(call.legs, replace(leg, state=state, ended=True)))
+    knowing = replace(leg, state=STOPPED if leg.state in RINGING_LEGS else leg.state, ended=True)
+    return draft.keep(replace(call, version=draft.version(call), legs=with_leg(call.legs, knowing)))
 
 
 def _side(role: Role) -> Literal["caller", "receiver"]:

@@ -2,11 +2,11 @@
 
 from onlycare_socket.calls.answering import confirm
 from onlycare_socket.calls.call import Call, Code, Role
-from onlycare_socket.calls.commands import Decline, UserCommand
 from onlycare_socket.calls.draft import Draft
 from onlycare_socket.calls.effects import Ack, Tell
 from onlycare_socket.calls.ending import ended_event
 from onlycare_socket.calls.messages import Reply
+from onlycare_socket.calls.user_commands import Decline, UserCommand
 
 
 def too_late(draft: Draft, call: Call, role: Role, command: UserCommand) -> None:

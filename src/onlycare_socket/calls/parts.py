@@ -1,7 +1,16 @@
 """What a call says of its parties, its legs and its timers. Functions, so that they are compiled with the rules."""
 
-from onlycare_socket.calls.call import CALLER, MAX_LEGS, RECEIVER, Call, DeadlineKind, Leg, Party, Role
+from typing import Final
+
+import msgspec
+
+from onlycare_socket.calls.call import MAX_LEGS, Call, Leg, Party
 from onlycare_socket.calls.ids import DeviceId, Millis, UserId
+from onlycare_socket.calls.states import CALLER, MAX_DURATION, RECEIVER, RING, DeadlineKind, Role
+
+replace: Final = msgspec.structs.replace
+UNSET: Final = msgspec.UNSET
+"""Here, for the same reason as the members in `states`."""
 
 
 def role_of(call: Call, user: UserId) -> Role | None:
@@ -18,10 +27,12 @@ def party_of(call: Call, role: Role) -> Party:
 
 def written_for(call: Call, user: UserId, device: DeviceId | None) -> str:
     """Returns the form of the call id that a device of a party is answered in (contract section 2)."""
-    for form in call.forms:
-        if form.device == device and form.user == user:
-            return form.call_id
-    return (call.caller if user == call.caller.user else call.receiver).call_id
+    if call.forms:
+        for form in call.forms:
+            if form.device == device and form.user == user:
+                return form.call_id
+    caller = call.caller
+    return (caller if user == caller.user else call.receiver).call_id
 
 
 def leg_of(call: Call, user: UserId, device: DeviceId | None) -> Leg | None:
@@ -34,8 +45,9 @@ def leg_of(call: Call, user: UserId, device: DeviceId | None) -> Leg | None:
 
 def with_leg(legs: tuple[Leg, ...], leg: Leg) -> tuple[Leg, ...]:
     """Returns the legs of a call with one put in place of, or behind, the others."""
+    user, device = leg.user, leg.device
     for index, old in enumerate(legs):
-        if old.device == leg.device and old.user == leg.user:
+        if old.device == device and old.user == user:
             return (*legs[:index], leg, *legs[index + 1 :])
     return legs if len(legs) >= MAX_LEGS else (*legs, leg)
 
@@ -54,14 +66,14 @@ def same_deadlines(call: Call, other: Call) -> bool:
 def deadlines_of(call: Call) -> list[tuple[DeadlineKind, Millis]]:
     """Returns the timers that run."""
     running: list[tuple[DeadlineKind, Millis]] = []
-    if call.ring_at is not None:
-        running.append((DeadlineKind.RING, call.ring_at))
-    if call.max_duration_at is not None:
-        running.append((DeadlineKind.MAX_DURATION, call.max_duration_at))
-    if call.call_grace_at is not None:
-        running.append((DeadlineKind.CALL_GRACE, call.call_grace_at))
-    if call.caller_grace_at is not None:
-        running.append((DeadlineKind.CALLER_GRACE, call.caller_grace_at))
-    if call.upgrade_at is not None:
-        running.append((DeadlineKind.UPGRADE, call.upgrade_at))
+    if (at := call.ring_at) is not None:
+        running.append((RING, at))
+    if (at := call.max_duration_at) is not None:
+        running.append((MAX_DURATION, at))
+    if (at := call.call_grace_at) is not None:
+        running.append((DeadlineKind.CALL_GRACE, at))
+    if (at := call.caller_grace_at) is not None:
+        running.append((DeadlineKind.CALLER_GRACE, at))
+    if (at := call.upgrade_at) is not None:
+        running.append((DeadlineKind.UPGRADE, at))
     return running

@@ -1,8 +1,7 @@
 """The rules of a ringing call."""
 
 from onlycare_socket.calls.answering import accepted, accepted_event, confirm
-from onlycare_socket.calls.call import CALLER, Call, Code, Leg, LegState, Role
-from onlycare_socket.calls.commands import Cancel, Decline, UserCommand
+from onlycare_socket.calls.call import Call, Leg
 from onlycare_socket.calls.draft import Draft
 from onlycare_socket.calls.effects import Report, ReportKind
 from onlycare_socket.calls.ending import (
@@ -16,6 +15,8 @@ from onlycare_socket.calls.ending import (
 )
 from onlycare_socket.calls.messages import Shown
 from onlycare_socket.calls.parts import leg_of, with_leg
+from onlycare_socket.calls.states import ANSWERED_ELSEWHERE, CALLER, Code, LegState, Role
+from onlycare_socket.calls.user_commands import Cancel, Decline, UserCommand
 
 
 def answer(draft: Draft, call: Call, role: Role, command: UserCommand) -> None:
@@ -23,7 +24,7 @@ def answer(draft: Draft, call: Call, role: Role, command: UserCommand) -> None:
     call = accepted(draft, call, command.device)
     draft.accept(command.call_id, call.state)
     tell_party(draft, call, CALLER, accepted_event(draft, call))
-    stop_ring(draft, call, code=Code.ANSWERED_ELSEWHERE, but=command.device)
+    stop_ring(draft, call, code=ANSWERED_ELSEWHERE, but=command.device)
     draft.do(Report(ReportKind.ACCEPTED, call))
 
 

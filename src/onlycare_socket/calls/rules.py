@@ -9,23 +9,11 @@
 """
 
 from collections.abc import Callable
+from typing import Final
 
 from onlycare_socket.calls.backend import decide_backend, decide_operator
-from onlycare_socket.calls.call import CALLER, MAX_LEGS, RECEIVER, Call, Early, EarlyKind, Form, Role, State
-from onlycare_socket.calls.commands import (
-    Accept,
-    AnswerVideo,
-    AskVideo,
-    BackendCommand,
-    Cancel,
-    Command,
-    Decline,
-    Dial,
-    HangUp,
-    OperatorEnded,
-    Show,
-    UserCommand,
-)
+from onlycare_socket.calls.call import MAX_LEGS, Call, Early, Form
+from onlycare_socket.calls.commands import BackendCommand, Command, OperatorEnded
 from onlycare_socket.calls.decision import Decision, View
 from onlycare_socket.calls.dialling import dial
 from onlycare_socket.calls.draft import Draft, spell
@@ -35,8 +23,20 @@ from onlycare_socket.calls.notices import decide_notice
 from onlycare_socket.calls.over import already_over, too_late
 from onlycare_socket.calls.parts import party_of, role_of, written_for
 from onlycare_socket.calls.ringing import answer, cancel, decline, show
+from onlycare_socket.calls.states import CALLER, RECEIVER, EarlyKind, Role, State
 from onlycare_socket.calls.talking import answer_again, answer_video, ask_video, decline_late, hang_up, report_state
 from onlycare_socket.calls.terms import Terms
+from onlycare_socket.calls.user_commands import (
+    Accept,
+    AnswerVideo,
+    AskVideo,
+    Cancel,
+    Decline,
+    Dial,
+    HangUp,
+    Show,
+    UserCommand,
+)
 
 Rule = Callable[[Draft, Call, Role, UserCommand], None]
 
@@ -48,7 +48,7 @@ def not_now(draft: Draft, call: Call, role: Role, command: UserCommand) -> None:
 
 _BOTH_LATER: dict[Role, Rule] = {CALLER: not_now, RECEIVER: not_now}
 
-TABLE: dict[State, dict[type[UserCommand], dict[Role, Rule]]] = {
+TABLE: Final[dict[State, dict[type[UserCommand], dict[Role, Rule]]]] = {
     State.RINGING: {
         Accept: {Role.RECEIVER: answer},
         Decline: {Role.RECEIVER: decline},
@@ -78,7 +78,7 @@ TABLE: dict[State, dict[type[UserCommand], dict[Role, Rule]]] = {
     },
 }
 
-EVENT_NAMES: dict[type[UserCommand], str] = {
+EVENT_NAMES: Final[dict[type[UserCommand], str]] = {
     Accept: "call:accept",
     Decline: "call:reject",
     Cancel: "call:cancel",

@@ -1,15 +1,14 @@
 """The rules of an accepted call."""
 
-from msgspec import UNSET
-
 from onlycare_socket.calls.answering import elsewhere, name_winner
-from onlycare_socket.calls.call import CALLER, ENDED, RECEIVER, Call, Code, Role
-from onlycare_socket.calls.commands import AnswerVideo, HangUp, UserCommand
+from onlycare_socket.calls.call import Call
 from onlycare_socket.calls.draft import Draft
 from onlycare_socket.calls.ending import end_talk, stop_ring, tell_party
 from onlycare_socket.calls.errors import Conflict
 from onlycare_socket.calls.messages import UpgradeRequest, UpgradeResponse
-from onlycare_socket.calls.parts import party_of
+from onlycare_socket.calls.parts import UNSET, party_of
+from onlycare_socket.calls.states import ANSWERED_ELSEWHERE, CALLER, COMPLETED, ENDED, RECEIVER, Role
+from onlycare_socket.calls.user_commands import AnswerVideo, HangUp, UserCommand
 
 
 def answer_again(draft: Draft, call: Call, role: Role, command: UserCommand) -> None:
@@ -17,7 +16,7 @@ def answer_again(draft: Draft, call: Call, role: Role, command: UserCommand) -> 
     if call.receiver.device is None:
         call = name_winner(draft, call, command.device)
         draft.accept(command.call_id, call.state, duplicate=True)
-        stop_ring(draft, call, code=Code.ANSWERED_ELSEWHERE, but=command.device)
+        stop_ring(draft, call, code=ANSWERED_ELSEWHERE, but=command.device)
     elif call.receiver.device == command.device:
         draft.accept(command.call_id, call.state, duplicate=True)
     else:
@@ -39,7 +38,7 @@ def hang_up(draft: Draft, call: Call, role: Role, command: UserCommand) -> None:
     if role is RECEIVER and winner not in (None, command.device) and winner in here:
         return elsewhere(draft, call, command)
     draft.accept(command.call_id, ENDED)
-    end_talk(draft, call, Code.COMPLETED, by=role, device=command.device)
+    end_talk(draft, call, COMPLETED, by=role, device=command.device)
     return None
 
 

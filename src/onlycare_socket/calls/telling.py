@@ -1,11 +1,13 @@
 """Who was told what: recorded after the packets were written, so that a crash in between tells twice, not never."""
 
-from onlycare_socket.calls.call import MAX_LEGS, Call, Leg, LegState, Step, replace
+from typing import Final
+
+from onlycare_socket.calls.call import MAX_LEGS, Call, Leg, Step
 from onlycare_socket.calls.ids import DeviceId, Millis, UserId
+from onlycare_socket.calls.parts import replace
+from onlycare_socket.calls.states import OFFERED, STOPPED, LegState
 
-OFFERED = LegState.OFFERED
-
-TERMINAL_EVENTS = frozenset({"call:ended", "call:rejected", "call:timeout", "call:busy"})
+TERMINAL_EVENTS: Final = frozenset({"call:ended", "call:rejected", "call:timeout", "call:busy"})
 """Events after which a device knows that the call is over for it."""
 
 
@@ -21,17 +23,15 @@ class Told:
 
     def __call__(self, now: Millis, call: Call) -> tuple[Call, Step] | None:
         """Returns the call with the legs that know of it, and the line of its timeline; None for a stranger."""
-        user, what = self.user, self.what
-        if user == call.caller.user:
-            to = call.caller
-        elif user == call.receiver.user:
+        user, what, to = self.user, self.what, call.caller
+        if user != to.user:
             to = call.receiver
-        else:
-            return None
-        legs = call.legs
+            if user != to.user:
+                return None
+        legs = before = call.legs
         for device in self.devices:
             legs = _heard(legs, user, device, what)
-        if legs is not call.legs:
+        if legs is not before:
             call = replace(call, version=call.version + 1, legs=legs)
         return call, Step(now, "told", "", "", "", what, self.devices, to.shown)
 
@@ -47,7 +47,7 @@ def _heard(legs: tuple[Leg, ...], user: UserId, device: DeviceId, what: str) -> 
     if what == "call:incoming":
         return (*legs, Leg(user, device, OFFERED))
     if what in TERMINAL_EVENTS:
-        return (*legs, Leg(user, device, LegState.STOPPED, ended=True))
+        return (*legs, Leg(user, device, STOPPED, ended=True))
     return legs
 
 

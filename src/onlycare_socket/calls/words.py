@@ -1,19 +1,19 @@
 """The words for what happened: the reasons in events, the sentences in acks (contract section 3)."""
 
-from typing import Literal
+from typing import Final, Literal
 
 from msgspec import UnsetType
 
-from onlycare_socket.calls.call import Code
+from onlycare_socket.calls.states import Code
 
 MAX_REASON = 200
 """Characters of a client's reason that are passed on."""
 
-INITIATED = "Call initiated successfully"
-OFFLINE = "User offline - FCM notification sent"
-USER_BUSY = "User is busy"
+INITIATED: Final = "Call initiated successfully"
+OFFLINE: Final = "User offline - FCM notification sent"
+USER_BUSY: Final = "User is busy"
 
-_REASONS: dict[Code, str] = {
+_REASONS: Final[dict[Code, str]] = {
     Code.COMPLETED: "Remote user ended call",
     Code.CANCELLED: "Caller ended call",
     Code.DECLINED: "User declined",

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from aiohttp import web
 from msgspec import UNSET, Struct, UnsetType
+from msgspec.structs import astuple
 
 from onlycare_socket.calls.call import Call, Step
 from onlycare_socket.calls.commands import OperatorEnded
@@ -48,11 +49,24 @@ class CallRow(Struct, frozen=True, omit_defaults=True, rename="camel", kw_only=T
     legs: tuple[LegRow, ...] | UnsetType = UNSET
 
 
+class StepRow(Struct, frozen=True, omit_defaults=True):
+    """One line of a timeline: the fields of a `Step`."""
+
+    at: int
+    what: str
+    by: str = ""
+    device: str = ""
+    channel: str = ""
+    detail: str = ""
+    told: tuple[str, ...] = ()
+    to: str = ""
+
+
 class Timeline(Struct, frozen=True, rename="camel"):
     """Everything that happened to one call."""
 
     call_id: str
-    steps: tuple[Step, ...]
+    steps: list[StepRow]
     summary: str
 
 
@@ -84,7 +98,8 @@ class CallRequests:
     async def _timeline(self, request: web.Request) -> web.Response:
         call = await self._find(_call_of(request))
         steps: tuple[Step, ...] = await _told(lambda done: self._log.timeline(call.id, done))
-        return answer(Timeline(call.caller.call_id, steps, summary(call, steps)))
+        rows = [StepRow(*astuple(step)) for step in steps]
+        return answer(Timeline(call.caller.call_id, rows, summary(call, steps)))
 
     async def _end(self, request: web.Request) -> web.Response:
         written = request.match_info["callId"]

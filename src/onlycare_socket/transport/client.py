@@ -6,7 +6,7 @@ All else, and all that is wrong, goes the careful way behind it.
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 import structlog
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("onlycare_socket.transport")
 
-_EVENT = b"42"
-_LONGEST = len(_EVENT) + 16
+_EVENT: Final = b"42"
+_LONGEST: Final = len(_EVENT) + 16
 """Bytes of an event's type and ack id at the most."""
-_END_OF_ARRAY = ord("]")
+_END_OF_ARRAY: Final = ord("]")
 
 
 class SocketClient:

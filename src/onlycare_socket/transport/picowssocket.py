@@ -130,7 +130,11 @@ class PicowsSocket(WSListener):
         if frame.rsv1 or frame.rsv2 or frame.rsv3:
             self._close_with(websocket.PROTOCOL_ERROR)
         elif kind is TEXT and frame.fin and self.fragments is None:
-            self._text(frame.get_payload_as_bytes())
+            data = frame.get_payload_as_bytes()
+            if data.isascii():  # nearly always
+                self.receiver.receive(data)  # type: ignore[union-attr]  # there is one while it is not closed
+            else:
+                self._text(data)
         elif kind in DATA_FRAMES:
             self._fragment(kind, frame)
         elif kind == CLOSE:

@@ -6,7 +6,7 @@ there next takes them, in order.
 """
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("onlycare_socket.transport")
 
-PACKET_OVERHEAD = 48
+PACKET_OVERHEAD: Final = 48
 """Bytes a waiting packet costs beside its data, so that many tiny ones are counted for what they are."""
 
 SHUTTING_DOWN = "server shutting down"

@@ -13,6 +13,7 @@ nothing. Times are seconds of one monotonic clock, given as arguments.
 
 import math
 from enum import Enum
+from typing import Final
 
 from onlycare_socket.wire.engineio import CLOSE, MESSAGE, NOOP, PONG, UPGRADE
 
@@ -27,7 +28,7 @@ class Phase(Enum):
     CLOSED = "closed"
 
 
-CLOSED = Phase.CLOSED
+CLOSED: Final = Phase.CLOSED
 """The member by itself: every packet asks for it, and `Phase.CLOSED` runs code of the enum each time."""
 
 

@@ -8,13 +8,13 @@ Whatever a client may send wrong raises MalformedPacket; its text never holds wh
 
 import json
 import re
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
 CONNECT, DISCONNECT, EVENT, ACK, CONNECT_ERROR, BINARY_EVENT, BINARY_ACK = range(7)
 
-ROOT = "/"
+ROOT: Final = "/"
 MAX_ATTACHMENTS = 10
 
 RESERVED_EVENTS = frozenset(
@@ -23,8 +23,8 @@ RESERVED_EVENTS = frozenset(
 """Names the libraries use for their own happenings: a client that sends one is refused."""
 
 _HEADER = re.compile(rb"([0-6])(?:([0-9]{1,10})-)?(?:(/[^,]{0,255})(?:,|\Z))?([0-9]{1,16})?")
-_encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder().decode
+_encode: Final = msgspec.json.Encoder().encode
+_decode: Final = msgspec.json.Decoder().decode
 
 
 class MalformedPacket(ValueError):
