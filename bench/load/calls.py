@@ -35,24 +35,27 @@ def initiate(receiver: str) -> Template:
 
 
 class CallIds:
-    """Ids that were not used before, nor by an earlier run against the same server."""
+    """Ids that were not used before, nor by an earlier run against the same server.
+
+    They look like Laravel's but for a letter, since those hold the time at which a call is dialled.
+    """
 
     __slots__ = ("_before", "_number")
 
     def __init__(self, pair: int, run: str) -> None:
-        self._before = f"{run}-{pair:05}-".encode()
+        self._before = f"CALL_{run}{pair:04}".encode()
         self._number = 0
 
     def next(self) -> tuple[bytes, bytes]:
         """Returns the next id, as it will come back and masked."""
         self._number += 1
-        call_id = b"%b%08d" % (self._before, self._number)
+        call_id = b"%b%06d" % (self._before, self._number)
         return call_id, masked(call_id)
 
 
 def new_run() -> str:
     """Returns four characters that tell the calls of this run from those of others."""
-    return secrets.token_hex(2)
+    return "x" + secrets.token_hex(2)[:3]
 
 
 def succeeded(ack: bytes) -> bool:

@@ -8,7 +8,6 @@ A payload that does not fit is refused (`invalid_payload`) and the socket stays 
 never with a line in the log, so that no client can fill it.
 """
 
-from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
@@ -63,7 +62,7 @@ class Answer:
 
     __slots__ = ("_ack_id", "_results", "_socket", "given")
 
-    def __init__(self, socket: Socket, ack_id: int | None, results: "Counter[str]") -> None:
+    def __init__(self, socket: Socket, ack_id: int | None, results: dict[str, int]) -> None:
         self._socket = socket
         self._ack_id = ack_id
         self._results = results
@@ -71,9 +70,13 @@ class Answer:
 
     def __call__(self, reply: Reply) -> None:
         self.given = True
-        self._results["ok" if reply.success else "offline" if reply.code is UNSET else reply.code] += 1
+        _count(self._results, "ok" if reply.success else "offline" if reply.code is UNSET else str(reply.code))
         if self._ack_id is not None:
             self._socket.send(ack_packet(self._ack_id, reply))
+
+
+def _count(results: dict[str, int], result: str) -> None:
+    results[result] = results.get(result, 0) + 1
 
 
 def _sender(socket: Socket, call_id: str) -> tuple[UserId, DeviceId, str, str]:
@@ -104,7 +107,7 @@ class SocketApi:
         self._budget = budget
         self._clock = clock
         self._payloads: dict[str, type[Struct]] = {}
-        self.results: dict[str, Counter[str]] = {"unknown": Counter()}
+        self.results: dict[str, dict[str, int]] = {"unknown": {}}
 
     def register(self, namespace: Namespace) -> None:
         """Makes a namespace understand every event of the contract."""
@@ -126,7 +129,7 @@ class SocketApi:
         self, namespace: Namespace, name: str, payload: type[Any], handler: Callable[[Socket, Any, int | None], None]
     ) -> None:
         self._payloads[name] = payload
-        self.results[name] = Counter()
+        self.results[name] = {}
         namespace.on(name, payload, handler)
 
     # ---------------------------------------------------------------- calls
@@ -215,7 +218,7 @@ class SocketApi:
     def _sync(self, socket: Socket, payload: SyncPayload, ack_id: int | None) -> None:
         me: Connection = socket.data
         self._budget.allow(me.user, self._clock.monotonic(), forced=True)
-        self.results["call:sync"]["ok"] += 1
+        _count(self.results["call:sync"], "ok")
 
         def answer(calls: tuple[Call, ...]) -> None:
             rows = tuple(sync_row(call, me.user, me.device) for call in calls)
@@ -237,7 +240,7 @@ class SocketApi:
             except TooManyWatches:
                 self._refuse(socket, "presence:watch", ack_id, None, Unavailable())
                 return
-            self.results["presence:watch"]["ok"] += 1
+            _count(self.results["presence:watch"], "ok")
             if ack_id is not None:
                 socket.ack(ack_id, WatchReply(success=True, online=online))
 
