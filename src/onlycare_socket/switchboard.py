@@ -221,17 +221,17 @@ class Switchboard:
         return here
 
     def _ring(self, ring: Ring) -> None:
-        call = ring.call
-        here = self._directory.devices(call.receiver.user)
+        call, caller, receiver = ring.call, ring.call.caller, ring.call.receiver.user
+        here = self._directory.devices(receiver)
         devices = here if ring.device is None else (ring.device,)
         if not devices:
             self.counts["rung_by_push"] += 1
             self._push.wake(call, None)
             return
         event = Incoming(
-            call_id=written_for(call, call.receiver.user, ring.device),
-            caller_id=call.caller.shown,
-            caller_name=call.caller.name,
+            call_id=written_for(call, receiver, ring.device),
+            caller_id=caller.shown,
+            caller_name=caller.name,
             call_type=call.call_type,
             channel_name=call.channel_name,
             agora_token=call.agora_token,
@@ -241,7 +241,7 @@ class Switchboard:
             resumed=True if ring.resumed else UNSET,
         )
         packet = event_packet(event.name, event)
-        self._bus.send(Delivery(call.receiver.user, devices, call.id, event.name, (packet,)))
+        self._bus.send(Delivery(receiver, devices, call.id, event.name, (packet,)))
 
     # ------------------------------------------------------------ what became of a delivery
 

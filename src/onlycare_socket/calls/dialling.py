@@ -14,7 +14,7 @@ from onlycare_socket.calls.answering import accepted, accepted_event
 from onlycare_socket.calls.call import Call, Early, Form, Leg, Party
 from onlycare_socket.calls.draft import Draft
 from onlycare_socket.calls.effects import Ack, AckOfDial, Report, ReportKind, Ring, Tell
-from onlycare_socket.calls.ending import end, ended_event, knows, stop_ring, tell_dialler, tell_end
+from onlycare_socket.calls.ending import end, ended_event, stop_ring, tell_dialler, tell_end
 from onlycare_socket.calls.errors import Conflict, Forbidden, InvalidPayload, RateLimited, Stale
 from onlycare_socket.calls.ids import CallId, dialled_at
 from onlycare_socket.calls.messages import Busy, Event, Rejected, Reply
@@ -191,7 +191,7 @@ def _give_way(draft: Draft, mine: Call, fate: _Mine, command: Dial) -> None:
         mine = stop_ring(draft, mine)
     else:
         role = CALLER if mine.caller.user == command.user else RECEIVER
-        mine = knows(draft, end(draft, mine, Code.SUPERSEDED), role, command.device)
+        mine = end(draft, mine, Code.SUPERSEDED, role=role, device=command.device)
         if role is RECEIVER:
             mine = tell_end(draft, mine, CALLER)
             # With an open winner, his other devices may still ring.

@@ -29,8 +29,20 @@ from onlycare_socket.calls.states import (
 from onlycare_socket.calls.words import reason_of
 
 
-def end(draft: Draft, call: Call, code: Code, *, reason: str = "", by: str | None = None) -> Call:
-    """Ends a call: every timer off, the Agora token gone, nobody busy with it."""
+def end(
+    draft: Draft,
+    call: Call,
+    code: Code,
+    *,
+    reason: str = "",
+    by: str | None = None,
+    role: Role | None = None,
+    device: DeviceId | None = None,
+) -> Call:
+    """Ends a call: every timer off, the Agora token gone, nobody busy with it.
+
+    `device`, of the party `role`, caused it: so it knows, and rings no more.
+    """
     draft.step(call.id, "ended", by or "", detail=code)
     changed = replace(
         call,
@@ -40,6 +52,7 @@ def end(draft: Draft, call: Call, code: Code, *, reason: str = "", by: str | Non
         code=code,
         reason=reason,
         ended_by=by,
+        legs=call.legs if role is None or device is None else _knowing(call, party_of(call, role).user, device),
         agora_token="",
         upgrade_by=None,
         ring_at=None,
@@ -173,9 +186,7 @@ def end_talk(
     `by` is the party that hung up and `device` the device he did it on, if anybody did and it is known. `report` is
     off when the backend itself said so.
     """
-    call = end(draft, call, code, by=party_of(call, by).shown if by else None)
-    if device and by:
-        call = knows(draft, call, by, device)
+    call = end(draft, call, code, by=party_of(call, by).shown if by else None, role=by, device=device)
     for role in (CALLER, RECEIVER):
         call = tell_end(draft, call, role, device if role is by else None)
     if report:
@@ -200,13 +211,11 @@ def tell_end(draft: Draft, call: Call, role: Role, device: DeviceId | None = Non
     return call
 
 
-def knows(draft: Draft, call: Call, role: Role, device: DeviceId) -> Call:
-    """Notes that a device knows of the end, since it caused it, and rings no more."""
-    leg = leg_of(call, party_of(call, role).user, device)
+def _knowing(call: Call, user: UserId, device: DeviceId) -> tuple[Leg, ...]:
+    leg = leg_of(call, user, device)
     if leg is None or leg.ended:
-        return call
-    knowing = replace(leg, state=STOPPED if leg.state in RINGING_LEGS else leg.state, ended=True)
-    return draft.keep(replace(call, version=draft.version(call), legs=with_leg(call.legs, knowing)))
+        return call.legs
+    return with_leg(call.legs, replace(leg, state=STOPPED if leg.state in RINGING_LEGS else leg.state, ended=True))
 
 
 def _side(role: Role) -> Literal["caller", "receiver"]:

@@ -7,7 +7,6 @@ from onlycare_socket.calls.effects import Report, ReportKind
 from onlycare_socket.calls.ending import (
     TellEnd,
     end,
-    knows,
     stop_ring,
     tell_dialler,
     tell_dialling_device,
@@ -44,8 +43,7 @@ def decline(draft: Draft, call: Call, role: Role, command: UserCommand) -> None:
 def cancel(draft: Draft, call: Call, role: Role, command: UserCommand) -> None:
     """ended(cancelled): the receiver's devices stop"""
     reason = command.reason if isinstance(command, Cancel) else ""
-    call = end(draft, call, Code.CANCELLED, reason=reason, by=call.caller.shown)
-    call = knows(draft, call, role, command.device)
+    call = end(draft, call, Code.CANCELLED, reason=reason, by=call.caller.shown, role=role, device=command.device)
     draft.accept(command.call_id, call.state)
     stop_ring(draft, call)
     draft.do(TellEnd(call, CALLER, draft.now, but=(command.device,)))
