@@ -16,7 +16,7 @@ from msgspec import Struct, UnsetType
 
 from onlycare_socket.calls.call import Call
 from onlycare_socket.calls.errors import CallError, Internal, InvalidPayload, RateLimited, Unavailable
-from onlycare_socket.calls.ids import DeviceId, UserId, canonical_user, is_user
+from onlycare_socket.calls.ids import canonical_user, is_user
 from onlycare_socket.calls.messages import (
     CallPayload,
     InitiatePayload,
@@ -79,12 +79,6 @@ def _count(results: dict[str, int], result: str) -> None:
     results[result] = results.get(result, 0) + 1
 
 
-def _sender(socket: Socket, call_id: str) -> tuple[UserId, DeviceId, str, str]:
-    """Returns the fields that every command has: who says it on which device, and the backend's spelling of him."""
-    me: Connection = socket.data
-    return me.user, me.device, call_id, me.shown
-
-
 class SocketApi:
     """The events of clients. `results` counts them by name and by how they were answered."""
 
@@ -144,9 +138,12 @@ class SocketApi:
         receiver = canonical_user(payload.receiver_id)
         sent = payload.timestamp
         command = Dial(
-            *_sender(socket, payload.call_id),
+            me.user,
+            me.device,
+            payload.call_id,
+            me.shown,
             socket=socket.id,
-            here=self._directory.devices(socket.data.user),
+            here=self._directory.devices(me.user),
             name=me.identity.name,
             receiver=receiver,
             receiver_shown=self._directory.shown(receiver) or payload.receiver_id,
@@ -160,36 +157,41 @@ class SocketApi:
         self._command("call:initiate", socket, ack_id, command)
 
     def _accept(self, socket: Socket, payload: CallPayload, ack_id: int | None) -> None:
-        if self._may(socket, "call:accept", payload.call_id, ack_id):
-            self._command("call:accept", socket, ack_id, Accept(*_sender(socket, payload.call_id)))
+        if (me := self._sender(socket, "call:accept", payload.call_id, ack_id)) is not None:
+            command = Accept(me.user, me.device, payload.call_id, me.shown)
+            self._command("call:accept", socket, ack_id, command)
 
     def _reject(self, socket: Socket, payload: ReasonPayload, ack_id: int | None) -> None:
-        if self._may(socket, "call:reject", payload.call_id, ack_id, forced=True):
-            command = Decline(*_sender(socket, payload.call_id), reason=clip(payload.reason))
+        if (me := self._sender(socket, "call:reject", payload.call_id, ack_id, forced=True)) is not None:
+            command = Decline(me.user, me.device, payload.call_id, me.shown, clip(payload.reason))
             self._command("call:reject", socket, ack_id, command)
 
     def _cancel(self, socket: Socket, payload: ReasonPayload, ack_id: int | None) -> None:
-        if self._may(socket, "call:cancel", payload.call_id, ack_id, forced=True):
-            command = Cancel(*_sender(socket, payload.call_id), reason=clip(payload.reason))
+        if (me := self._sender(socket, "call:cancel", payload.call_id, ack_id, forced=True)) is not None:
+            command = Cancel(me.user, me.device, payload.call_id, me.shown, clip(payload.reason))
             self._command("call:cancel", socket, ack_id, command)
 
     def _end(self, socket: Socket, payload: CallPayload, ack_id: int | None) -> None:
-        if self._may(socket, "call:end", payload.call_id, ack_id, forced=True):
-            command = HangUp(*_sender(socket, payload.call_id), here=self._directory.devices(socket.data.user))
+        if (me := self._sender(socket, "call:end", payload.call_id, ack_id, forced=True)) is not None:
+            here = self._directory.devices(me.user)
+            command = HangUp(me.user, me.device, payload.call_id, me.shown, here)
             self._command("call:end", socket, ack_id, command)
 
     def _ringing(self, socket: Socket, payload: CallPayload, ack_id: int | None) -> None:
-        if self._may(socket, "call:ringing", payload.call_id, ack_id, forced=True):
-            self._command("call:ringing", socket, ack_id, Show(*_sender(socket, payload.call_id)))
+        if (me := self._sender(socket, "call:ringing", payload.call_id, ack_id, forced=True)) is not None:
+            command = Show(me.user, me.device, payload.call_id, me.shown)
+            self._command("call:ringing", socket, ack_id, command)
 
     def _upgrade(self, name: str, socket: Socket, payload: CallPayload, ack_id: int | None) -> None:
-        if self._may(socket, name, payload.call_id, ack_id):
-            self._command(name, socket, ack_id, AskVideo(*_sender(socket, payload.call_id)))
+        if (me := self._sender(socket, name, payload.call_id, ack_id)) is not None:
+            command = AskVideo(me.user, me.device, payload.call_id, me.shown)
+            self._command(name, socket, ack_id, command)
 
     def _upgrade_response(self, socket: Socket, payload: UpgradeAnswerPayload, ack_id: int | None) -> None:
-        if self._may(socket, "call:upgrade:response", payload.call_id, ack_id):
+        if (me := self._sender(socket, "call:upgrade:response", payload.call_id, ack_id)) is not None:
+            reason = clip(payload.reason)
             command = AnswerVideo(
-                *_sender(socket, payload.call_id), accepted=payload.accepted, reason=clip(payload.reason)
+                me.user, me.device, payload.call_id, me.shown, accepted=payload.accepted, reason=reason
             )
             self._command("call:upgrade:response", socket, ack_id, command)
 
@@ -203,15 +205,19 @@ class SocketApi:
                 answer(refusal(Internal(), command.call_id))
             raise
 
-    def _may(self, socket: Socket, name: str, call_id: str, ack_id: int | None, *, forced: bool = False) -> bool:
-        """Counts an event and looks at its call id; answers by itself when the event may not go on."""
-        within = self._budget.allow(socket.data.user, self._clock.monotonic(), forced=forced)
+    def _sender(
+        self, socket: Socket, name: str, call_id: str, ack_id: int | None, *, forced: bool = False
+    ) -> Connection | None:
+        """Counts an event and looks at its call id; answers by itself, and returns None, when it may not go on."""
+        me: Connection = socket.data
+        within = self._budget.allow(me.user, self._clock.monotonic(), forced=forced)
         if readable_call(call_id) is None:
             self._refuse(socket, name, ack_id, None, InvalidPayload("Invalid callId"))
-            return False
+            return None
         if not within:
             self._refuse(socket, name, ack_id, call_id, RateLimited())
-        return within
+            return None
+        return me
 
     # ---------------------------------------------------------------- asking
 
