@@ -24,7 +24,7 @@ LAYERS: Final = {
     "transport": rf"{_OURS}transport/",
     "events of clients": rf"{_OURS}(?:socket_api|socket_payloads|limits)\.py",
     "rules of calls": rf"{_OURS}calls/",
-    "switchboard, sockets, store": rf"{_OURS}(?:switchboard|sockets|presence|ports|adapters/\w+)\.py",
+    "switchboard, sockets, store": rf"{_OURS}(?:switchboard|sockets|presence|ports|delivery|adapters/\w+)\.py",
     "metrics, logs": rf"{_OURS}(?:metrics|instruments|pulse|logs/\w+)\.py|.*\((?:structlog|prometheus_client)/",
 }
 """From the outside in, by a pattern that matches a frame's beginning."""
