@@ -33,6 +33,7 @@ COMPILED = (
     "calls/notices.py",
     "calls/over.py",
     "calls/parts.py",
+    "calls/records.py",
     "calls/ringing.py",
     "calls/rules.py",
     "calls/states.py",

@@ -4,8 +4,8 @@ The drawing and the tables come from the rule book itself, so the page cannot sa
 compares the page with what this prints.
 """
 
-from onlycare_socket.calls.call import Code, DeadlineKind, Role, State
 from onlycare_socket.calls.rules import EVENT_NAMES, TABLE, Rule
+from onlycare_socket.calls.states import Code, DeadlineKind, Role, State
 from onlycare_socket.calls.terms import Terms
 from onlycare_socket.calls.words import reason_of
 

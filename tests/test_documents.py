@@ -11,7 +11,7 @@ import pytest
 
 from onlycare_socket import credentials
 from onlycare_socket.calls import errors, messages, words
-from onlycare_socket.calls.call import Code
+from onlycare_socket.calls.states import Code
 from onlycare_socket.config.fields import FIELDS
 from onlycare_socket.connecting import read_credentials
 from onlycare_socket.http_api import Access, Condition, HttpApi

@@ -7,9 +7,10 @@ from unittest.mock import ANY, patch
 import pytest
 
 from onlycare_socket.calls import backend, rules
-from onlycare_socket.calls.call import Call, DeadlineKind
+from onlycare_socket.calls.call import Call
 from onlycare_socket.calls.decision import Decide, Decision, Note
 from onlycare_socket.calls.ids import CallId, UserId
+from onlycare_socket.calls.states import DeadlineKind
 from onlycare_socket.ports import StoreUnavailable
 from tests.calls.situations import ANA, BEA
 from tests.calls.test_table import no

@@ -13,9 +13,10 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from onlycare_socket.calls.call import RINGING_LEGS, Call, Role, State
+from onlycare_socket.calls.call import Call
 from onlycare_socket.calls.ids import CallId, canonical_user
 from onlycare_socket.calls.parts import deadlines_of, leg_of, party_of, role_of
+from onlycare_socket.calls.states import RINGING_LEGS, Role, State
 from tests.phones import Exchange, Heard, Phone
 
 USERS = ("USR_1", "USR_2", "USR_3", "USR_4")

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from onlycare_socket.adapters.timers import AGAIN, SLOT, Timers
-from onlycare_socket.calls.call import Call, DeadlineKind
+from onlycare_socket.calls.call import Call
 from onlycare_socket.calls.ids import CallId, Millis
+from onlycare_socket.calls.states import DeadlineKind
 from tests.ports.adapters import a_call
 
 NOW: Final = 1_000.0

@@ -5,6 +5,7 @@ of the acks are constant, too: a phone has one call at a time, and asks for noth
 """
 
 import secrets
+from string import ascii_lowercase, digits
 from typing import Final
 
 from bench.load.frames import Template, masked
@@ -55,7 +56,7 @@ class CallIds:
 
 def new_run() -> str:
     """Returns four characters that tell the calls of this run from those of others."""
-    return "x" + secrets.token_hex(2)[:3]
+    return secrets.choice(ascii_lowercase) + "".join(secrets.choice(ascii_lowercase + digits) for _ in range(3))
 
 
 def succeeded(ack: bytes) -> bool:

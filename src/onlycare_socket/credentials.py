@@ -51,6 +51,11 @@ def identity_of(subject: object, name: object, gender: object) -> Identity | Non
     return Identity(
         user=canonical_user(written),
         id=written,
-        name=name[:MAX_NAME] if isinstance(name, str) else "",
-        gender=gender[:MAX_NAME] if isinstance(gender, str) else "",
+        name=_text(name),
+        gender=_text(gender),
     )
+
+
+def _text(value: object) -> str:
+    """Returns text that can be written as UTF-8: the JSON of a JWT may hold halves of characters."""
+    return value[:MAX_NAME].encode("utf-8", "replace").decode() if isinstance(value, str) else ""

@@ -11,10 +11,11 @@ from typing import Literal, Protocol
 
 from msgspec import Struct
 
-from onlycare_socket.calls.call import Call, DeadlineKind, Step
+from onlycare_socket.calls.call import Call, Step
 from onlycare_socket.calls.decision import Decide, Decision, Note
 from onlycare_socket.calls.effects import Report
-from onlycare_socket.calls.ids import CallId, DeviceId, UserId
+from onlycare_socket.calls.ids import CallId, DeviceId, Millis, UserId
+from onlycare_socket.calls.states import DeadlineKind
 from onlycare_socket.delivery import Delivery
 
 
@@ -59,8 +60,10 @@ class CallStore(Protocol):
 class CallLog(Protocol):
     """Reads what happened. May lag behind the store by the commit that is on its way; never blocks it."""
 
-    def of_user(self, user: UserId, limit: int, done: Callable[[tuple[Call, ...]], None]) -> None:
-        """A user's live call and those ended within 24 hours, newest first."""
+    def of_user(
+        self, user: UserId, limit: int, done: Callable[[tuple[Call, ...]], None], since: Millis | None = None
+    ) -> None:
+        """A user's live call and those ended within 24 hours, or not before `since`, newest first."""
 
     def recent(self, limit: int, done: Callable[[tuple[Call, ...]], None]) -> None:
         """Live calls first, then ended ones, newest first."""

@@ -28,7 +28,8 @@ from onlycare_socket.calls.messages import (
     WatchPayload,
     WatchReply,
 )
-from onlycare_socket.calls.parts import UNSET, role_of
+from onlycare_socket.calls.parts import role_of
+from onlycare_socket.calls.records import UNSET
 from onlycare_socket.calls.user_commands import (
     Accept,
     AnswerVideo,
@@ -157,38 +158,38 @@ class SocketApi:
         self._command("call:initiate", socket, ack_id, command)
 
     def _accept(self, socket: Socket, payload: CallPayload, ack_id: int | None) -> None:
-        if (me := self._sender(socket, "call:accept", payload.call_id, ack_id)) is not None:
+        if (me := self._admitted(socket, "call:accept", payload.call_id, ack_id)) is not None:
             command = Accept(me.user, me.device, payload.call_id, me.shown)
             self._command("call:accept", socket, ack_id, command)
 
     def _reject(self, socket: Socket, payload: ReasonPayload, ack_id: int | None) -> None:
-        if (me := self._sender(socket, "call:reject", payload.call_id, ack_id, forced=True)) is not None:
+        if (me := self._admitted(socket, "call:reject", payload.call_id, ack_id, forced=True)) is not None:
             command = Decline(me.user, me.device, payload.call_id, me.shown, clip(payload.reason))
             self._command("call:reject", socket, ack_id, command)
 
     def _cancel(self, socket: Socket, payload: ReasonPayload, ack_id: int | None) -> None:
-        if (me := self._sender(socket, "call:cancel", payload.call_id, ack_id, forced=True)) is not None:
+        if (me := self._admitted(socket, "call:cancel", payload.call_id, ack_id, forced=True)) is not None:
             command = Cancel(me.user, me.device, payload.call_id, me.shown, clip(payload.reason))
             self._command("call:cancel", socket, ack_id, command)
 
     def _end(self, socket: Socket, payload: CallPayload, ack_id: int | None) -> None:
-        if (me := self._sender(socket, "call:end", payload.call_id, ack_id, forced=True)) is not None:
+        if (me := self._admitted(socket, "call:end", payload.call_id, ack_id, forced=True)) is not None:
             here = self._directory.devices(me.user)
             command = HangUp(me.user, me.device, payload.call_id, me.shown, here)
             self._command("call:end", socket, ack_id, command)
 
     def _ringing(self, socket: Socket, payload: CallPayload, ack_id: int | None) -> None:
-        if (me := self._sender(socket, "call:ringing", payload.call_id, ack_id, forced=True)) is not None:
+        if (me := self._admitted(socket, "call:ringing", payload.call_id, ack_id, forced=True)) is not None:
             command = Show(me.user, me.device, payload.call_id, me.shown)
             self._command("call:ringing", socket, ack_id, command)
 
     def _upgrade(self, name: str, socket: Socket, payload: CallPayload, ack_id: int | None) -> None:
-        if (me := self._sender(socket, name, payload.call_id, ack_id)) is not None:
+        if (me := self._admitted(socket, name, payload.call_id, ack_id)) is not None:
             command = AskVideo(me.user, me.device, payload.call_id, me.shown)
             self._command(name, socket, ack_id, command)
 
     def _upgrade_response(self, socket: Socket, payload: UpgradeAnswerPayload, ack_id: int | None) -> None:
-        if (me := self._sender(socket, "call:upgrade:response", payload.call_id, ack_id)) is not None:
+        if (me := self._admitted(socket, "call:upgrade:response", payload.call_id, ack_id)) is not None:
             reason = clip(payload.reason)
             command = AnswerVideo(
                 me.user, me.device, payload.call_id, me.shown, accepted=payload.accepted, reason=reason
@@ -205,7 +206,7 @@ class SocketApi:
                 answer(refusal(Internal(), command.call_id))
             raise
 
-    def _sender(
+    def _admitted(
         self, socket: Socket, name: str, call_id: str, ack_id: int | None, *, forced: bool = False
     ) -> Connection | None:
         """Counts an event and looks at its call id; answers by itself, and returns None, when it may not go on."""

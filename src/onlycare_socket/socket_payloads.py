@@ -5,11 +5,12 @@ from typing import Any, Final
 import msgspec
 from msgspec import UNSET, Struct
 
-from onlycare_socket.calls.call import Call, State
+from onlycare_socket.calls.call import Call
 from onlycare_socket.calls.errors import CallError, InvalidPayload
 from onlycare_socket.calls.ids import CallId, DeviceId, UserId, canonical_call, is_user
 from onlycare_socket.calls.messages import InitiatePayload, Reply, SyncCall
 from onlycare_socket.calls.parts import written_for
+from onlycare_socket.calls.states import State
 
 MAX_CHANNEL: Final = 256
 """Characters of a channel name at the most; Agora's own limit is 64 bytes."""

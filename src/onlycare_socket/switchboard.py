@@ -15,7 +15,7 @@ from typing import Final
 
 import structlog
 
-from onlycare_socket.calls.call import Call, DeadlineKind
+from onlycare_socket.calls.call import Call
 from onlycare_socket.calls.commands import (
     Arrived,
     BackendCommand,
@@ -34,10 +34,12 @@ from onlycare_socket.calls.commands import (
 from onlycare_socket.calls.decision import Decision, View
 from onlycare_socket.calls.effects import Ack, AckOfDial, Effect, Report, Ring, Tell, Unpush, Wake
 from onlycare_socket.calls.errors import CallError, Internal, Unavailable
-from onlycare_socket.calls.ids import CallId, DeviceId, UserId, bare_call
+from onlycare_socket.calls.ids import CallId, DeviceId, Millis, UserId, bare_call
 from onlycare_socket.calls.messages import Event, Incoming, Reply
-from onlycare_socket.calls.parts import UNSET, replace, written_for
+from onlycare_socket.calls.parts import written_for
+from onlycare_socket.calls.records import UNSET, replace
 from onlycare_socket.calls.rules import decide
+from onlycare_socket.calls.states import DeadlineKind
 from onlycare_socket.calls.telling import Told
 from onlycare_socket.calls.terms import Terms
 from onlycare_socket.calls.user_commands import Dial, UserCommand
@@ -271,13 +273,12 @@ class Switchboard:
         for other in self._sockets.of_device(connection.user, connection.device):
             if other is not connection:
                 self._unheard(other)
-        self._log.of_user(connection.user, RESUME_LIMIT, partial(self._resume, connection))
+        oldest = Millis(self._clock.wall() - self._terms.resume)
+        self._log.of_user(connection.user, RESUME_LIMIT, partial(self._resume, connection), oldest)
 
     def _resume(self, connection: Connection, calls: tuple[Call, ...]) -> None:
-        oldest = self._clock.wall() - self._terms.resume
         for call in reversed(calls):
-            if call.live or (call.ended or 0) >= oldest:
-                self._notice(call.id, (), self._arrival(connection))
+            self._notice(call.id, (), self._arrival(connection))
 
     def _arrival(self, connection: Connection) -> Arrived:
         return Arrived(user=connection.user, device=connection.device, shown=connection.identity.id)

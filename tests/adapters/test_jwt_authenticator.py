@@ -79,6 +79,12 @@ def test_the_subject_may_have_every_form_of_a_user_id(sub: object, user: str) ->
     assert (answer.user, answer.id) == (user, str(sub))
 
 
+def test_half_a_character_in_a_name_is_replaced() -> None:
+    answer = verdict(HS256, signed(name="A\ud800sha"))
+    assert isinstance(answer, Identity)
+    assert answer.name == "A?sha"
+
+
 def test_name_and_gender_may_be_missing_or_mistyped() -> None:
     for changes in ({"name": None, "gender": None}, {"name": 7, "gender": ["F"]}):
         answer = verdict(HS256, signed(**changes))

@@ -2,6 +2,7 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from onlycare_socket.adapters.kept import FIRST_STEPS, MAX_STEPS, Kept
 from onlycare_socket.adapters.memory import UNPACKED
@@ -46,6 +47,24 @@ def test_a_packed_call_is_what_it_was(steps: list[Step]) -> None:
     assert (kept.call, kept.steps()) == (ENDED, tuple(steps))
 
 
+def test_text_that_cannot_be_packed_stays_and_harms_nobody() -> None:
+    odd = replace(ENDED, reason="half a character: \ud800")
+    kept = Kept(odd)
+    kept.log(Step(Millis(1), "x"))
+    kept.pack()
+    assert (kept.packed, kept.call, kept.steps()) == (False, odd, (Step(Millis(1), "x"),))
+
+
+def test_a_page_of_calls_unpacks_no_more_than_it_shows() -> None:
+    exchange = Exchange()
+    ana = exchange.phone(ANA)
+    for number in range(100):
+        ana.dial(BEA, f"CALL_{number}")
+        ana.cancel(f"CALL_{number}")
+    newest = exchange.store.newest()
+    assert [next(newest).id for _ in range(UNPACKED + 2)] == [str(number) for number in range(99, 81, -1)]
+
+
 def test_a_dropped_timeline_stays_dropped() -> None:
     for packed_first in (True, False):
         kept = Kept(ENDED)
@@ -68,7 +87,7 @@ def test_a_long_timeline_keeps_its_beginning_and_its_end() -> None:
     assert [step.at for step in kept.steps()] == [*range(FIRST_STEPS), *range(FIRST_STEPS + 100, MAX_STEPS + 100)]
 
 
-def after_many(exchange: Exchange, ana: Phone, bea: Phone) -> None:
+def after_many(ana: Phone, bea: Phone) -> None:
     """A declined call, and so many others behind it that it is packed."""
     ana.dial(BEA, "CALL_first")
     bea.reject("CALL_first", "not now")
@@ -82,7 +101,7 @@ def after_many(exchange: Exchange, ana: Phone, bea: Phone) -> None:
 def test_a_late_command_on_a_packed_call_is_answered_and_noted() -> None:
     exchange = Exchange()
     ana, bea = exchange.phone(ANA), exchange.phone(BEA)
-    after_many(exchange, ana, bea)
+    after_many(ana, bea)
     before = exchange.steps("CALL_first")
     assert [step.what for step in before][:2] == ["call:initiate", "told"]
     for _ in range(3):

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from onlycare_socket.calls.call import DeadlineKind, Role, State
 from onlycare_socket.calls.rules import EVENT_NAMES, TABLE
+from onlycare_socket.calls.states import DeadlineKind, Role, State
 from onlycare_socket.calls.user_commands import UserCommand
 from tests.calls.situations import set_up
 from tests.phones import Phone

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from onlycare_socket.calls.call import Code
+from onlycare_socket.calls.states import Code
 from onlycare_socket.calls.words import clip, reason_of
 from tests.calls.situations import ANA, BEA, Scene, set_up
 from tests.calls.test_dialling import dated

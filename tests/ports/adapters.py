@@ -7,9 +7,10 @@ from msgspec import Struct
 
 from onlycare_socket.adapters.absent import AbsentBackend, AbsentPush
 from onlycare_socket.adapters.memory import MemoryCallLog, MemoryCallStore
-from onlycare_socket.calls.call import Call, Party, State
+from onlycare_socket.calls.call import Call, Party
 from onlycare_socket.calls.decision import Decide, Decision, View
 from onlycare_socket.calls.ids import CallId, DeviceId, UserId
+from onlycare_socket.calls.states import State
 from onlycare_socket.ports import Backend, CallLog, CallStore, Push, StoreUnavailable
 from onlycare_socket.sockets import NodeSockets
 from tests.phones import START, HandClock

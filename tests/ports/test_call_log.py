@@ -5,9 +5,10 @@ from collections.abc import Callable
 import pytest
 from msgspec.structs import replace
 
-from onlycare_socket.calls.call import Call, Code, State, Step
+from onlycare_socket.calls.call import Call, Step
 from onlycare_socket.calls.decision import Decision
-from onlycare_socket.calls.ids import CallId, UserId
+from onlycare_socket.calls.ids import CallId, Millis, UserId
+from onlycare_socket.calls.states import Code, State
 from tests.phones import START
 from tests.ports.adapters import STORES, Stored, Transactions, a_call, put
 
@@ -49,6 +50,16 @@ def steps(stored: Stored, call: str) -> tuple[Step, ...]:
 
 
 class TestTheCallsOfAUser:
+    def test_those_that_ended_before_a_time_are_left_out_on_demand(self, stored: Stored, calls: Transactions) -> None:
+        for number in (1, 2, 3):
+            call = a_call(str(number), created=START + number)
+            calls.run(put(call), call.id)
+            calls.run(put(over(call)), call.id)
+        calls.run(put(a_call("4")), "4")
+        found: list[tuple[Call, ...]] = []
+        stored.log.of_user(UserId("5"), 20, found.append, Millis(START + 2))
+        assert [call.id for call in found[0]] == ["4", "3", "2"]
+
     def test_nothing_of_one_who_has_none(self, stored: Stored) -> None:
         assert of_user(stored, "5") == []
 

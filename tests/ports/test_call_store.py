@@ -5,9 +5,10 @@ from collections.abc import Callable
 import pytest
 from msgspec.structs import replace
 
-from onlycare_socket.calls.call import Call, Code, Early, EarlyKind, State, Step
+from onlycare_socket.calls.call import Call, Early, Step
 from onlycare_socket.calls.decision import Decide, Decision, View
 from onlycare_socket.calls.ids import CallId, DeviceId, Millis, UserId
+from onlycare_socket.calls.states import Code, EarlyKind, State
 from onlycare_socket.ports import StoreUnavailable
 from tests.phones import START, SWEEP
 from tests.ports.adapters import STORES, Stored, Transactions, a_call, put

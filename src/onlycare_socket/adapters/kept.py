@@ -71,12 +71,14 @@ class Kept:
         self._packed_steps = b""
 
     def pack(self) -> None:
-        """Makes it small."""
-        self._packed_call = _encode(self._call)
-        self._call = None
-        if self._steps is not None:
-            self._packed_steps = _encode(self._steps)
-            self._steps = None
+        """Makes it small; text that is no Unicode cannot be packed, and stays as it is."""
+        try:
+            packed_call = _encode(self._call)
+            packed_steps = _encode(self._steps) if self._steps is not None else b""
+        except UnicodeEncodeError:
+            return
+        self._call, self._packed_call = None, packed_call
+        self._steps, self._packed_steps = None, packed_steps
 
     def unpack(self) -> None:
         """Makes it changeable again."""

@@ -11,10 +11,12 @@ from typing import TypeVar
 
 from onlycare_socket.adapters.kept import Kept
 from onlycare_socket.adapters.timers import Timers
-from onlycare_socket.calls.call import Call, DeadlineKind, Early, EarlyKind, Step, replace
+from onlycare_socket.calls.call import Call, Early, Step
 from onlycare_socket.calls.decision import Decide, Decision, Note, View
 from onlycare_socket.calls.ids import CallId, Millis, UserId
 from onlycare_socket.calls.parts import same_deadlines
+from onlycare_socket.calls.records import replace
+from onlycare_socket.calls.states import DeadlineKind, EarlyKind
 from onlycare_socket.clock import Clock
 from onlycare_socket.ports import StoreUnavailable
 
@@ -22,7 +24,7 @@ KEEP_ENDED = 24 * 3_600_000
 """ms that an ended call stays readable (design section 3)."""
 ENDED_TIMELINES = 2_000
 UNPACKED = 16
-"""Ended calls that stay as they are, the newest: their last packets are still on their way."""
+"""Ended calls that stay as they are: those that ended last, or were changed last."""
 RECENT = 20
 EARLY_PER_USER = 20
 
@@ -107,21 +109,24 @@ class MemoryCallStore:
         """How many calls are live."""
         return len(self._live_calls)
 
-    def calls_of(self, user: UserId) -> Iterator[Call]:
-        """A user's live call, then his ended ones that are kept, newest first."""
+    def calls_of(self, user: UserId, since: Millis | None = None) -> Iterator[Call]:
+        """A user's live call, then his ended ones that are kept, and did not end before `since`, newest first."""
         live = self._live.get(user)
         if live is not None:
             yield live.call
         # An id that was forgotten and dialled again stands there twice.
         for id_ in dict.fromkeys(reversed(self._of_user.get(user, ()))):
             kept = self._kept.get(id_)
-            if kept is not None and kept is not live:
+            if kept is None or kept is live:
+                continue
+            if since is None or kept.ended is None or kept.ended >= since:
                 yield kept.call
 
     def newest(self) -> Iterator[Call]:
         """Live calls, then ended ones, newest first."""
         yield from [kept.call for kept in reversed(self._live_calls.values())]
-        yield from [kept.call for kept in reversed(self._ended)]
+        for kept in reversed(self._ended):
+            yield kept.call  # one at a time: it may have to be unpacked
 
     def steps_of(self, call: CallId) -> tuple[Step, ...]:
         """The timeline of a call, empty when it is not kept."""
@@ -299,9 +304,11 @@ class MemoryCallLog:
     def __init__(self, store: MemoryCallStore) -> None:
         self._store = store
 
-    def of_user(self, user: UserId, limit: int, done: Callable[[tuple[Call, ...]], None]) -> None:
+    def of_user(
+        self, user: UserId, limit: int, done: Callable[[tuple[Call, ...]], None], since: Millis | None = None
+    ) -> None:
         """A user's calls, newest first."""
-        done(tuple(call for _, call in zip(range(limit), self._store.calls_of(user), strict=False)))
+        done(tuple(call for _, call in zip(range(limit), self._store.calls_of(user, since), strict=False)))
 
     def recent(self, limit: int, done: Callable[[tuple[Call, ...]], None]) -> None:
         """Live calls, then ended ones, newest first."""

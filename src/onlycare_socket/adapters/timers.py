@@ -8,9 +8,10 @@ is moved when that slot is swept: most calls are over by then.
 import math
 from typing import Final
 
-from onlycare_socket.calls.call import Call, DeadlineKind
+from onlycare_socket.calls.call import Call
 from onlycare_socket.calls.ids import CallId, Millis
 from onlycare_socket.calls.parts import deadlines_of
+from onlycare_socket.calls.states import DeadlineKind
 
 SLOT: Final = 0.25
 """Seconds: a deadline fires within this much after it passed, given that it is swept as often."""

@@ -7,7 +7,8 @@ from onlycare_socket.calls.ending import TellEnd
 from onlycare_socket.calls.errors import AnsweredElsewhere
 from onlycare_socket.calls.ids import DeviceId
 from onlycare_socket.calls.messages import Accepted, RejectConfirmed
-from onlycare_socket.calls.parts import leg_of, replace, with_leg
+from onlycare_socket.calls.parts import leg_of, with_leg
+from onlycare_socket.calls.records import replace
 from onlycare_socket.calls.states import ACCEPTED, ANSWERED, ANSWERED_ELSEWHERE, RECEIVER, STOPPED
 from onlycare_socket.calls.user_commands import UserCommand
 

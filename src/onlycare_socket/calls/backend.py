@@ -5,18 +5,7 @@ overtook it. An accepted unknown call is the exception: it is registered as live
 """
 
 from onlycare_socket.calls.answering import accepted, accepted_event, name_winner
-from onlycare_socket.calls.call import (
-    ACCEPTED,
-    CALLER,
-    ENDED,
-    RECEIVER,
-    Call,
-    Code,
-    Early,
-    EarlyKind,
-    Party,
-    replace,
-)
+from onlycare_socket.calls.call import Call, Early, Party
 from onlycare_socket.calls.commands import (
     BackendAccepted,
     BackendCancelled,
@@ -32,6 +21,8 @@ from onlycare_socket.calls.errors import InvalidPayload, PartiesMismatch
 from onlycare_socket.calls.ids import CallId, UserId
 from onlycare_socket.calls.messages import Cancelled, Ended, Event, Rejected
 from onlycare_socket.calls.parts import role_of
+from onlycare_socket.calls.records import replace
+from onlycare_socket.calls.states import ACCEPTED, CALLER, ENDED, RECEIVER, Code, EarlyKind
 from onlycare_socket.calls.words import reason_of
 
 

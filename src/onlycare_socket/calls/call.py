@@ -7,22 +7,12 @@ one device plays: what it was offered, what it did, and what it has been told.
 """
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from onlycare_socket.calls.ids import CallId, DeviceId, Millis, UserId
 from onlycare_socket.calls.states import (
-    ACCEPTED,
-    CALLER,
-    ENDED,
-    RECEIVER,
-    RINGING,
-    RINGING_LEGS,
-    RUNG_LEGS,
     Code,
-    DeadlineKind,
     EarlyKind,
     LegState,
-    Role,
     State,
 )
 
@@ -152,27 +142,3 @@ class Step(Struct, frozen=True, array_like=True, gc=False):
     detail: str = ""
     told: tuple[str, ...] = ()
     to: str = ""
-
-
-__all__ = [
-    "ACCEPTED",
-    "CALLER",
-    "ENDED",
-    "RECEIVER",
-    "RINGING",
-    "RINGING_LEGS",
-    "RUNG_LEGS",
-    "Call",
-    "Code",
-    "DeadlineKind",
-    "Early",
-    "EarlyKind",
-    "Form",
-    "Leg",
-    "LegState",
-    "Party",
-    "Role",
-    "State",
-    "Step",
-    "replace",
-]

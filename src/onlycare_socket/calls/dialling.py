@@ -18,7 +18,8 @@ from onlycare_socket.calls.ending import end, ended_event, stop_ring, tell_diall
 from onlycare_socket.calls.errors import Conflict, Forbidden, InvalidPayload, RateLimited, Stale
 from onlycare_socket.calls.ids import CallId, dialled_at
 from onlycare_socket.calls.messages import Busy, Event, Rejected, Reply
-from onlycare_socket.calls.parts import UNSET, party_of, role_of, written_for
+from onlycare_socket.calls.parts import party_of, role_of, written_for
+from onlycare_socket.calls.records import UNSET
 from onlycare_socket.calls.states import CALLER, DIALLED, RECEIVER, RINGING, Code, EarlyKind
 from onlycare_socket.calls.user_commands import Dial
 from onlycare_socket.calls.words import INITIATED, USER_BUSY, reason_of

@@ -2,13 +2,15 @@
 
 from collections.abc import Callable
 
-from onlycare_socket.calls.call import Call, Code, Early, Role, State, Step
+from onlycare_socket.calls.call import Call, Early, Step
 from onlycare_socket.calls.decision import Decision, View
 from onlycare_socket.calls.effects import Ack, Effect, Tell
 from onlycare_socket.calls.errors import CallError
 from onlycare_socket.calls.ids import CallId, DeviceId, Millis
 from onlycare_socket.calls.messages import Reply
-from onlycare_socket.calls.parts import UNSET, party_of, replace
+from onlycare_socket.calls.parts import party_of
+from onlycare_socket.calls.records import UNSET, replace
+from onlycare_socket.calls.states import Code, Role, State
 from onlycare_socket.calls.terms import Terms
 
 
@@ -43,7 +45,7 @@ class Draft:
         return call.version if call.id in self._calls else call.version + 1
 
     def keep(self, call: Call) -> Call:
-        """Keeps a call that is new or, with its `version` raised, changed; what every call passes calls this itself."""
+        """Keeps a call that is new, or was changed and given the `version` it has here."""
         self._calls[call.id] = call
         return call
 

@@ -10,7 +10,7 @@ from typing import Final
 from onlycare_socket.calls.call import Call
 from onlycare_socket.calls.ids import CallId, DeviceId, UserId
 from onlycare_socket.calls.messages import Event, Reply
-from onlycare_socket.calls.parts import UNSET, replace
+from onlycare_socket.calls.records import UNSET, replace
 from onlycare_socket.calls.words import OFFLINE
 
 

@@ -13,7 +13,8 @@ from onlycare_socket.calls.draft import Draft
 from onlycare_socket.calls.effects import Report, ReportKind, Tell, Unpush
 from onlycare_socket.calls.ids import DeviceId, Millis, UserId
 from onlycare_socket.calls.messages import Busy, Cancelled, Ended, Event, Rejected, TimedOut
-from onlycare_socket.calls.parts import UNSET, leg_of, party_of, replace, with_leg
+from onlycare_socket.calls.parts import leg_of, party_of, with_leg
+from onlycare_socket.calls.records import UNSET, replace
 from onlycare_socket.calls.states import (
     CALLER,
     DECLINED,

@@ -6,21 +6,7 @@ over a connection that was heard of afterwards.
 """
 
 from onlycare_socket.calls.answering import accepted_event
-from onlycare_socket.calls.call import (
-    ACCEPTED,
-    CALLER,
-    ENDED,
-    RECEIVER,
-    RINGING,
-    RINGING_LEGS,
-    Call,
-    Code,
-    DeadlineKind,
-    Leg,
-    LegState,
-    Role,
-    replace,
-)
+from onlycare_socket.calls.call import Call, Leg
 from onlycare_socket.calls.commands import (
     Arrived,
     CallerGraceExpired,
@@ -40,6 +26,19 @@ from onlycare_socket.calls.ending import end, end_talk, ended_event, stop_ring, 
 from onlycare_socket.calls.ids import CallId, DeviceId
 from onlycare_socket.calls.messages import UpgradeResponse
 from onlycare_socket.calls.parts import deadlines_of, leg_of, party_of, role_of, with_leg
+from onlycare_socket.calls.records import replace
+from onlycare_socket.calls.states import (
+    ACCEPTED,
+    CALLER,
+    ENDED,
+    RECEIVER,
+    RINGING,
+    RINGING_LEGS,
+    Code,
+    DeadlineKind,
+    LegState,
+    Role,
+)
 from onlycare_socket.calls.telling import TERMINAL_EVENTS
 
 

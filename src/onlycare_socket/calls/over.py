@@ -1,11 +1,12 @@
 """The rules of a call that has ended: nothing changes any more, and whoever comes late is told."""
 
 from onlycare_socket.calls.answering import confirm
-from onlycare_socket.calls.call import Call, Code, Role
+from onlycare_socket.calls.call import Call
 from onlycare_socket.calls.draft import Draft
 from onlycare_socket.calls.effects import Ack, Tell
 from onlycare_socket.calls.ending import ended_event
 from onlycare_socket.calls.messages import Reply
+from onlycare_socket.calls.states import Code, Role
 from onlycare_socket.calls.user_commands import Decline, UserCommand
 
 

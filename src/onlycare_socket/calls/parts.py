@@ -1,16 +1,8 @@
 """What a call says of its parties, its legs and its timers. Functions, so that they are compiled with the rules."""
 
-from typing import Final
-
-import msgspec
-
 from onlycare_socket.calls.call import MAX_LEGS, Call, Leg, Party
 from onlycare_socket.calls.ids import DeviceId, Millis, UserId
 from onlycare_socket.calls.states import CALLER, MAX_DURATION, RECEIVER, RING, DeadlineKind, Role
-
-replace: Final = msgspec.structs.replace
-UNSET: Final = msgspec.UNSET
-"""Here, for the same reason as the members in `states`."""
 
 
 def role_of(call: Call, user: UserId) -> Role | None:

@@ -6,7 +6,8 @@ from onlycare_socket.calls.draft import Draft
 from onlycare_socket.calls.ending import end_talk, stop_ring, tell_party
 from onlycare_socket.calls.errors import Conflict
 from onlycare_socket.calls.messages import UpgradeRequest, UpgradeResponse
-from onlycare_socket.calls.parts import UNSET, party_of
+from onlycare_socket.calls.parts import party_of
+from onlycare_socket.calls.records import UNSET
 from onlycare_socket.calls.states import ANSWERED_ELSEWHERE, CALLER, COMPLETED, ENDED, RECEIVER, Role
 from onlycare_socket.calls.user_commands import AnswerVideo, HangUp, UserCommand
 

@@ -4,7 +4,7 @@ from typing import Final
 
 from onlycare_socket.calls.call import MAX_LEGS, Call, Leg, Step
 from onlycare_socket.calls.ids import DeviceId, Millis, UserId
-from onlycare_socket.calls.parts import replace
+from onlycare_socket.calls.records import replace
 from onlycare_socket.calls.states import OFFERED, STOPPED, LegState
 
 TERMINAL_EVENTS: Final = frozenset({"call:ended", "call:rejected", "call:timeout", "call:busy"})

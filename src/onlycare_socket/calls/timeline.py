@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from onlycare_socket.calls.call import Call, Code, State, Step
+from onlycare_socket.calls.call import Call, Step
+from onlycare_socket.calls.states import Code, State
 
 _WHY: dict[Code, str] = {
     Code.COMPLETED: "{by} hung up.",

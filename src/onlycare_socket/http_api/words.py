@@ -7,7 +7,6 @@ from typing import Any, TypeVar
 from aiohttp import web
 from msgspec import UNSET, Struct
 
-from onlycare_socket.calls.call import State
 from onlycare_socket.calls.commands import (
     BackendAccepted,
     BackendCancelled,
@@ -18,6 +17,7 @@ from onlycare_socket.calls.commands import (
 )
 from onlycare_socket.calls.ids import MAX_ID, DeviceId, UserId, canonical_call, canonical_user, is_user
 from onlycare_socket.calls.messages import Reply
+from onlycare_socket.calls.states import State
 from onlycare_socket.calls.words import MAX_REASON
 from onlycare_socket.http_api.exchange import BadRequest, answer, read_body, refused
 from onlycare_socket.ports import Directory

@@ -29,7 +29,7 @@ class Polling:
         return self._answer is not None and not self._answer.done()
 
     def flush(self) -> None:
-        """Answer the open poll, if there is one, with all that is queued."""
+        """Answer the open poll, if there is one, with what is queued, as far as it fits."""
         if self.waiting:
             self.answer(self.session.take_queued())
 
@@ -49,7 +49,7 @@ class Polling:
             self.answer([NOOP])
 
     async def get(self) -> list[Packet]:
-        """What answers a poll: all that is queued now, else the next thing to say. Raises Refused."""
+        """What answers a poll: what is queued now, as far as it fits, else the next thing to say. Raises Refused."""
         session = self.session
         if self._answer is not None:
             session.reject("overlapping polls")

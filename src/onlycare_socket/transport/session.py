@@ -334,9 +334,11 @@ class Session:
     def _end_polling(self, last: Packet, keep_for_next_poll: bool) -> None:
         polling, self.polling = self.polling, None
         assert polling is not None
+        if not polling.waiting and not keep_for_next_poll:
+            return
         packets = [*self.take_queued(), last]
         if polling.waiting:
             polling.answer(packets[:POLLED_AT_ONCE])
             packets = packets[POLLED_AT_ONCE:]
-        if packets and keep_for_next_poll:
+        if packets:
             self.engine.keep_farewell(self.sid, packets)
