@@ -139,6 +139,15 @@ def test_only_the_usual_file_may_be_missing_and_none_unreadable(
         load(BACKEND, tmp_path / "latin")
 
 
+def test_a_file_that_is_for_others_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> str:
+        raise PermissionError(13, "Permission denied")  # the tests run as root, who may read everything
+
+    monkeypatch.setattr(Path, "read_text", refuse)
+    with pytest.raises(SettingsError, match="secrets: try again with sudo"):
+        look_up(["port"], {}, tmp_path / "onlycare-socket.env")
+
+
 def test_unknown_names_and_unreadable_lines_of_the_file_are_pointed_out(tmp_path: Path) -> None:
     file = tmp_path / ".env"
     file.write_text("NODE_ENV=production\nRING_TIMOUT=5\njust text\nLONELY\n")

@@ -5,7 +5,9 @@ the process measures of itself, HTTP.
 """
 
 import asyncio
+import os
 from collections.abc import Callable
+from contextlib import closing
 
 import structlog
 import uvloop
@@ -31,6 +33,7 @@ from onlycare_socket.process import Ending, hold_standard_files
 from onlycare_socket.pulse import Pulse
 from onlycare_socket.socket_api import SocketApi
 from onlycare_socket.sockets import NodeSockets
+from onlycare_socket.supervisor import Supervisor
 from onlycare_socket.switchboard import Switchboard
 from onlycare_socket.transport.listener import Listener
 from onlycare_socket.transport.options import ServerOptions
@@ -282,18 +285,24 @@ def serve(settings: Settings) -> int:
     """
     hold_standard_files()
     ending = Ending(settings.drain_spread + STOP_SLACK)
+    supervisor = Supervisor(os.environ)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(build, settings, ending))
+        runner.run(_serve(build, settings, ending, supervisor))
     ending.over()
     return 0
 
 
-async def _serve(make: Callable[[Settings], Application], settings: Settings, ending: Ending) -> None:
+async def _serve(
+    make: Callable[[Settings], Application], settings: Settings, ending: Ending, supervisor: Supervisor
+) -> None:
     ending.heed()
     application = make(settings)
-    await application.start()
-    application.collector.start()
-    await ending.asked_for()
-    log.info("stopping")
-    await application.stop()
+    with closing(supervisor):
+        await application.start()
+        application.collector.start()
+        supervisor.ready(application.address)
+        await ending.asked_for()
+        log.info("stopping")
+        supervisor.stopping()
+        await application.stop()
     log.info("stopped")

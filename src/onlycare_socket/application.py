@@ -62,6 +62,12 @@ class Application:
         """The port that is listened on."""
         return self._listener.port
 
+    @property
+    def address(self) -> str:
+        """The web address that is listened on."""
+        host = self._settings.host
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+
     async def start(self) -> None:
         """Opens for clients. Raises OSError when the port cannot be had, and then has stopped all it started."""
         try:
@@ -75,7 +81,7 @@ class Application:
             raise
         log.info(
             "listening",
-            address=self._address(),
+            address=self.address,
             auth=self._settings.auth,
             version=__version__,
             compiled=COMPILED,
@@ -106,7 +112,3 @@ class Application:
         self.collector.stop()
         self._lag.stop()
         self._gc_pauses.stop()
-
-    def _address(self) -> str:
-        host = self._settings.host
-        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"

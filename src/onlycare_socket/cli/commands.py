@@ -16,7 +16,7 @@ from onlycare_socket.cli.server_api import ServerApi, server_url
 from onlycare_socket.cli.tokens import make_token
 from onlycare_socket.cli.virtual_phone import Transport
 from onlycare_socket.compiled import COMPILED
-from onlycare_socket.config import look_up
+from onlycare_socket.config import ENV_FILE_VARIABLE, look_up
 
 app = typer.Typer(
     name="onlycare-socket",
@@ -45,7 +45,13 @@ Url = Annotated[
     str | None, typer.Option("--url", help="Address of the server. Default: HOST and PORT of the settings.")
 ]
 EnvFile = Annotated[
-    str, typer.Option("--env-file", help="File of settings; the environment wins over it.", callback=_readable)
+    str,
+    typer.Option(
+        "--env-file",
+        help="File of settings; the environment wins over it.",
+        envvar=ENV_FILE_VARIABLE,
+        callback=_readable,
+    ),
 ]
 Id = Annotated[str, typer.Argument(callback=_not_empty)]
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON, for other programs.")]

@@ -8,7 +8,7 @@ import sys
 
 from onlycare_socket import logs
 from onlycare_socket.cli.failure import Failure, WrongUsage
-from onlycare_socket.config import Settings, load
+from onlycare_socket.config import ENV_FILE_VARIABLE, USUAL_FILE, Settings, load
 from onlycare_socket.logs.lean import structlog
 
 _DESCRIPTION = "Run the server. Its settings come from the environment and from .env; docs/settings.md lists them."
@@ -16,7 +16,7 @@ _EXAMPLES = """\
 examples:
   onlycare-socket serve --dev            a development server on this machine: any token `dev:<user id>` may connect
   onlycare-socket serve                  a real one; needs at least LARAVEL_API_URL and LARAVEL_API_SECRET
-  onlycare-socket serve --env-file /etc/onlycare-socket/env
+  onlycare-socket serve --env-file /etc/onlycare-socket/onlycare-socket.env
 """
 
 
@@ -34,7 +34,10 @@ def parser() -> argparse.ArgumentParser:
     )
     options.add_argument("--host", metavar="ADDRESS", help="address to listen on (instead of HOST)")
     options.add_argument("--port", metavar="NUMBER", help="port to listen on (instead of PORT)")
-    options.add_argument("--env-file", metavar="FILE", default=".env", help="file of settings (default: .env)")
+    usual = os.environ.get(ENV_FILE_VARIABLE) or USUAL_FILE
+    options.add_argument(
+        "--env-file", metavar="FILE", default=usual, help=f"file of settings (default: ${ENV_FILE_VARIABLE}, else .env)"
+    )
     return options
 
 

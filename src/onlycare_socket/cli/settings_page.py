@@ -21,9 +21,10 @@ _MARKDOWN_HEAD = """\
 This page is made by `make docs` from the settings themselves.
 
 The server reads each setting from the environment, else from the file `.env` in the directory it was started in
-(`serve --env-file FILE` for another one). An empty value means unset. The command line wins over both. A value that
-does not fit stops the start with one line that says what fits. A name in `.env` that is no setting, and a name in the
-environment that is almost one, are pointed out at start. `onlycare-socket settings` shows what is set.
+(`--env-file FILE` or the environment's `ONLYCARE_SOCKET_ENV_FILE` name another one; on a host that `deploy/install.sh`
+set up it is `/etc/onlycare-socket/onlycare-socket.env`). An empty value means unset. The command line wins over both. A
+value that does not fit stops the start with one line that says what fits. A name in `.env` that is no setting, and a
+name in the environment that is almost one, are pointed out at start. `onlycare-socket settings` shows what is set.
 """
 
 _ENV_HEAD = """\

@@ -22,6 +22,9 @@ _ALIKE = 0.84
 USUAL_FILE = ".env"
 """The file of settings that is read when no other is named: it alone may be missing."""
 
+ENV_FILE_VARIABLE = "ONLYCARE_SOCKET_ENV_FILE"
+"""Names another usual file: on an installed host every command finds the server's settings by it."""
+
 _ACCOUNT = re.compile(r"^(\w+://)?.*@", re.DOTALL)
 """The user name and password of an address, as far as anybody might mean them: they may hold a / or an @."""
 
@@ -95,6 +98,10 @@ def _read_dotenv(path: str | Path | None) -> tuple[dict[str, str], list[str]]:
         if str(path) == USUAL_FILE:
             return {}, []
         raise SettingsError(f"{path}: there is no such file of settings") from None
+    except PermissionError:
+        raise SettingsError(
+            f"{path} may be read by the server's user and root only, since it holds secrets: try again with sudo"
+        ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path} cannot be read: {error}") from None
     values: dict[str, str] = {}
