@@ -11,7 +11,7 @@ SHORTEST_SECRET = 16
 _WELL_KNOWN_WORDS = re.compile(
     r"(your|my|the|a|an|api|app|super|laravel|internal|shared|top|very|default|example|sample|dummy|test|dev|development"
     r"|onlycare|socket|websocket|server|secret|key|token|password|change|replace|fill|set|put|enter|place|holder"
-    r"|me|it|in|this|here|please|long|random|string|value|admin|root|qwerty|letmein)+"
+    r"|production|me|it|in|this|here|please|long|random|string|value|admin|root|qwerty|letmein)+"
 )
 _MANY_DIGITS = 12
 _FEW_CHARACTERS = 5

@@ -1,0 +1,1 @@
+"""What laravel/ is tested with: a stand-in application, a PHPUnit suite, and the stage that PHPUnit plays on."""

@@ -1,0 +1,3 @@
+<?php
+
+return ['agora' => ['app_id' => 'agora-app']];
