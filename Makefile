@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-compiled wheel check check-static format lint types bench bench-quick screenshots docs lock clean
+.PHONY: help setup run test test-compiled test-deploy test-matrix wheel check check-static format lint types bench bench-quick screenshots docs lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -40,8 +40,15 @@ wheel: setup ## Build dist/*.whl for production, its hot path compiled (PURE=1: 
 	@rm -f dist/onlycare_socket-*.whl
 	@$(if $(PURE),,HATCH_BUILD_HOOK_ENABLE_CUSTOM=true) $(BIN)/python -m hatchling build --target wheel --directory dist
 
-test-compiled: $(COMPILED)/installed ## Run the tests on the compiled wheel: all but the bench's and the browser's
-	@EXPECT_COMPILED=1 $(COMPILED)/bin/python -m pytest -rfEs --ignore tests/bench --ignore tests/browser $(ARGS)
+test-compiled: $(COMPILED)/installed ## Run the tests on the compiled wheel: all but the bench's, the browser's and deploy's
+	@EXPECT_COMPILED=1 $(COMPILED)/bin/python -m pytest -rfEs \
+	  --ignore tests/bench --ignore tests/browser --ignore tests/deploy $(ARGS)
+
+test-deploy: setup ## Run deploy/ and laravel/ with real nginx, PM2, systemd and Laravel (root; some 10 minutes)
+	@tests/deploy/run $(ARGS)
+
+test-matrix: setup ## The same for Laravel and systemd on Debian testing too, which moves
+	@TEST_MATRIX=1 tests/deploy/run -k 'laravel or systemd' $(ARGS)
 
 # As .venv, with the wheel in the place of the checkout.
 $(COMPILED)/installed: $(STAMP) $(COMPILED)/packages $(WHEEL_SOURCES)
@@ -94,12 +101,13 @@ docs: setup ## Write docs/settings.md, .env.example and docs/calls.md anew from 
 	@$(BIN)/onlycare-socket settings --format env > .env.example.new && mv .env.example.new .env.example
 	@$(BIN)/python docs/make_calls.py > docs/calls.md.new && mv docs/calls.md.new docs/calls.md
 
-LOCK := $(LOCK_BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --quiet
+LOCK := $(LOCK_BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet
 
 lock: $(LOCK_BIN)/uv ## Resolve the dependencies anew and write the locked requirements (UPGRADE=1 takes newer ones)
-	@$(LOCK) $(if $(UPGRADE),--upgrade) --output-file requirements.txt
-	@$(LOCK) $(if $(UPGRADE),--upgrade) --group dev --constraint requirements.txt --output-file requirements-dev.txt
-	@echo "Wrote requirements.txt and requirements-dev.txt"
+	@$(LOCK) pyproject.toml $(if $(UPGRADE),--upgrade) --output-file requirements.txt
+	@$(LOCK) pyproject.toml $(if $(UPGRADE),--upgrade) --group dev --constraint requirements.txt --output-file requirements-dev.txt
+	@$(LOCK) $(if $(UPGRADE),--upgrade) --group build --constraint requirements-dev.txt --output-file requirements-build.txt
+	@echo "Wrote requirements.txt, requirements-dev.txt and requirements-build.txt"
 
 $(LOCK_BIN)/uv:
 	@$(PYTHON) -m venv .lock

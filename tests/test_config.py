@@ -73,7 +73,8 @@ def test_a_text_becomes_a_typed_value(name: str, text: str, value: object) -> No
         ("LARAVEL_API_SECRET", "a,b,c", "one secret, or two"),
         ("JWT_SECRET", "short", "at least 32 bytes"),
         ("JWT_PUBLIC_KEY", "/no/such/file", "PEM"),
-        ("STORE", "sqlite:///calls.db", "come in a later version"),
+        ("STORE", "sqlite:///", "expected memory, sqlite:///file"),
+        ("STORE", "postgres://x", "expected memory, sqlite:///file"),
         ("REDIS_URL", "redis://:pw@127.0.0.1", "later version"),
         ("PUSH", "fcm", "come in a later version"),
     ],
@@ -144,7 +145,7 @@ def test_a_file_that_is_for_others_is_explained(tmp_path: Path, monkeypatch: pyt
         raise PermissionError(13, "Permission denied")  # the tests run as root, who may read everything
 
     monkeypatch.setattr(Path, "read_text", refuse)
-    with pytest.raises(SettingsError, match="secrets: try again with sudo"):
+    with pytest.raises(SettingsError, match="secrets: run this with sudo"):
         look_up(["port"], {}, tmp_path / "onlycare-socket.env")
 
 
@@ -250,6 +251,7 @@ def test_a_public_key_may_be_a_file_or_have_escaped_line_ends(tmp_path: Path) ->
         ("changeme-changeme", "well-known"),
         ("your-secret-key-here", "well-known"),
         ("your_laravel_api_secret", "well-known"),
+        ("your-secret-key-change-in-production", "well-known"),
         ("0000000000000000", "well-known"),
         ("Secret-1234567890", "well-known"),
         ("k3JhL0vXq9TzP5wé", "HTTP header"),

@@ -5,6 +5,7 @@ import logging
 import os
 import subprocess
 import sys
+import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 import structlog
 
 from onlycare_socket import logs
+from onlycare_socket.logs.file import LogFile
 from onlycare_socket.logs.redact import LONGEST, redact_text
 from onlycare_socket.logs.stderr import Stderr
 
@@ -236,3 +238,70 @@ def test_a_closed_stderr_is_survived() -> None:
     shell = ["/bin/sh", "-c", f'exec "{sys.executable}" -c "$0" 2>&-', program]
     run = subprocess.run(shell, stdout=subprocess.PIPE, text=True, check=False, timeout=60)
     assert (run.returncode, run.stdout) == (0, "done\n")
+
+
+def test_a_file_that_is_moved_away_is_made_anew_and_no_line_is_lost(tmp_path: Path) -> None:
+    path = tmp_path / "out.log"
+    file = LogFile(str(path))
+    for number in range(300):
+        if number % 100 == 99:
+            path.rename(tmp_path / f"out.log.{number}")
+        file.write_line(str(number))
+    assert sum([len(each.read_text().split()) for each in tmp_path.iterdir()]) == 300
+    assert path.read_text() == "299\n"
+    assert (path.stat().st_mode & 0o777, file.lost) == (0o640, 0)
+
+
+def test_a_file_is_appended_to(tmp_path: Path) -> None:
+    (tmp_path / "log").write_text("before\n")
+    LogFile(str(tmp_path / "log")).write_line("after")
+    assert (tmp_path / "log").read_text() == "before\nafter\n"
+
+
+def test_what_cannot_be_written_is_counted_and_said_later(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    file = LogFile(str(path))
+    path.rename(tmp_path / "moved")
+    path.mkdir()  # nobody can open that
+    file.write_line("lost")
+    file.write_line("lost too")
+    path.rmdir()
+    file.write_line("back")
+    assert file.lost == 2
+    apology, line = path.read_text().splitlines()
+    assert json.loads(apology)["count"] == 2
+    assert line == "back"
+
+
+def test_a_full_disk_tears_at_most_one_line(tmp_path: Path) -> None:
+    code = (
+        "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (25, 100));"
+        "from onlycare_socket.logs.file import LogFile; file = LogFile('log');"
+        "file.write_line('a' * 19); file.write_line('b' * 19); file.write_line('c');"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100)); file.write_line('d'); print(file.lost)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout == "2\n"
+    lines = (tmp_path / "log").read_text().splitlines()
+    assert (lines[0], lines[1], lines[-1]) == ("a" * 19, "bbbbb", "d")
+    assert json.loads(lines[2])["count"] == 2
+
+
+def test_the_server_logs_into_the_file_that_a_setting_names(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "onlycare_socket", "serve", "--dev", "--port", "x"]
+    command[-1] = "0"
+    done = subprocess.run(command, cwd=tmp_path, env={"LOG_FILE": "/nowhere/log"}, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr == "onlycare-socket: LOG_FILE=/nowhere/log: No such file or directory\n"
+    environment = {"LOG_FILE": "own.log", "LARAVEL_API_SECRET": "short"}
+    with subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True) as server:
+        while "listening" not in (
+            text := (tmp_path / "own.log").read_text() if (tmp_path / "own.log").exists() else ""
+        ):
+            time.sleep(0.02)
+        server.terminate()
+        assert server.stderr is not None
+        assert server.stderr.read() == ""
+    assert server.returncode == 0
+    assert "/api and /metrics stay closed" in text

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import socket
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -166,3 +167,32 @@ def test_the_process_is_ready_when_its_port_listens_and_says_when_it_stops(
     finally:
         ours.close()
         theirs.close()
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({}, "STATUS=LARAVEL_API_URL is not set"),
+        (
+            {"AUTH": "jwt", "JWT_SECRET": "x" * 32, "HOST": "192.0.2.1", "PORT": "1"},
+            "STATUS=cannot listen on 192.0.2.1",
+        ),
+        ({"AUTH": "jwt", "JWT_SECRET": "x" * 32, "STORE": "sqlite:////dev/null/calls.db"}, "STATUS=STORE=sqlite:"),
+    ],
+)
+def test_systemd_hears_why_a_start_failed(
+    systemd: socket.socket, tmp_path: Path, settings: dict[str, str], says: str
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "onlycare_socket", "serve"],
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"], "NOTIFY_SOCKET": systemd.getsockname(), **settings},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode in (1, 2)
+    assert len(done.stderr.splitlines()) <= 2, done.stderr
+    (said,) = heard(systemd)
+    assert said.startswith(says)
+    assert "\n" not in said

@@ -5,9 +5,7 @@ the process measures of itself, HTTP.
 """
 
 import asyncio
-import os
 from collections.abc import Callable
-from contextlib import closing
 
 import structlog
 import uvloop
@@ -15,7 +13,7 @@ from aiohttp import web
 from msgspec import Struct
 
 from onlycare_socket.adapters.absent import AbsentBackend, AbsentPush
-from onlycare_socket.adapters.memory import MemoryCallLog, MemoryCallStore
+from onlycare_socket.adapters.storage import storage
 from onlycare_socket.application import Application
 from onlycare_socket.calls.terms import Terms
 from onlycare_socket.clock import Clock, SystemClock
@@ -27,7 +25,7 @@ from onlycare_socket.instruments import Sources, show
 from onlycare_socket.limits import ConnectBudget, EventBudget, FailedAuthDelay
 from onlycare_socket.metrics import Metrics
 from onlycare_socket.pauses import Buckets, GcPauses, LoopLag
-from onlycare_socket.ports import Authenticator, Backend
+from onlycare_socket.ports import Authenticator, Backend, Storage
 from onlycare_socket.presence import Presence
 from onlycare_socket.process import Ending, hold_standard_files
 from onlycare_socket.pulse import Pulse
@@ -57,8 +55,7 @@ class Core(Struct, frozen=True, kw_only=True):
 
     clock: Clock
     authenticator: Authenticator
-    store: MemoryCallStore
-    calls: MemoryCallLog
+    storage: Storage
     sockets: NodeSockets
     switchboard: Switchboard
 
@@ -101,6 +98,7 @@ def build(
     edge = _edge(settings, core)
     vitals = _vitals(settings, core, edge, auth_seconds)
     condition = Condition(core.clock.monotonic())
+    condition.trouble = core.storage.trouble
     http = _http(settings, core, edge, vitals, condition)
     return Application(
         settings=settings,
@@ -108,6 +106,7 @@ def build(
         server=edge.server,
         entrance=edge.entrance,
         condition=condition,
+        storage=core.storage,
         authenticator=core.authenticator,
         switchboard=core.switchboard,
         presence=edge.presence,
@@ -119,24 +118,22 @@ def build(
 
 
 def _core(settings: Settings, clock: Clock, authenticator: Authenticator, backend: Backend) -> Core:
-    store = MemoryCallStore(clock, settings.ended_calls)
-    calls = MemoryCallLog(store)
+    terms = _terms(settings)
+    stored = storage(settings.store, clock, terms, settings.ended_calls)
     sockets = NodeSockets(clock)
     switchboard = Switchboard(
-        store=store,
-        log=calls,
+        store=stored.store,
+        log=stored.log,
         sockets=sockets,
         directory=sockets,
         bus=sockets,
         push=AbsentPush(can_wake=settings.auth == "laravel"),
         backend=backend,
-        terms=_terms(settings),
+        terms=terms,
         clock=clock,
         agora_app_id=settings.agora_app_id,
     )
-    return Core(
-        clock=clock, authenticator=authenticator, store=store, calls=calls, sockets=sockets, switchboard=switchboard
-    )
+    return Core(clock=clock, authenticator=authenticator, storage=stored, sockets=sockets, switchboard=switchboard)
 
 
 def _edge(settings: Settings, core: Core) -> Edge:
@@ -159,8 +156,8 @@ def _edge(settings: Settings, core: Core) -> Edge:
     )
     api = SocketApi(
         switchboard=core.switchboard,
-        store=core.store,
-        log=core.calls,
+        store=core.storage.store,
+        log=core.storage.log,
         directory=core.sockets,
         presence=presence,
         budget=budget,
@@ -192,7 +189,7 @@ def _http(settings: Settings, core: Core, edge: Edge, vitals: Vitals, condition:
         Sources(
             server=edge.server,
             sockets=core.sockets,
-            log=core.calls,
+            log=core.storage.log,
             switchboard=core.switchboard,
             api=edge.api,
             entrance=edge.entrance,
@@ -210,8 +207,8 @@ def _http(settings: Settings, core: Core, edge: Edge, vitals: Vitals, condition:
         access=access,
         condition=condition,
         switchboard=core.switchboard,
-        store=core.store,
-        log=core.calls,
+        store=core.storage.store,
+        log=core.storage.log,
         sockets=core.sockets,
         authenticator=core.authenticator,
         clock=core.clock,
@@ -278,14 +275,14 @@ def _secrets(settings: Settings) -> tuple[str, ...]:
 # ---------------------------------------------------------------- the process
 
 
-def serve(settings: Settings) -> int:
-    """Serves until SIGTERM or SIGINT, and returns the exit code. Raises OSError when the port cannot be had.
+def serve(settings: Settings, supervisor: Supervisor) -> int:
+    """Serves until SIGTERM or SIGINT, and returns the exit code.
 
+    Raises OSError when the port cannot be had, and StorageError when the calls cannot be kept.
     A second signal ends the process on the spot, and so does a stop that takes too long.
     """
     hold_standard_files()
     ending = Ending(settings.drain_spread + STOP_SLACK)
-    supervisor = Supervisor(os.environ)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(build, settings, ending, supervisor))
     ending.over()
@@ -297,12 +294,12 @@ async def _serve(
 ) -> None:
     ending.heed()
     application = make(settings)
-    with closing(supervisor):
-        await application.start()
-        application.collector.start()
-        supervisor.ready(application.address)
-        await ending.asked_for()
-        log.info("stopping")
-        supervisor.stopping()
-        await application.stop()
+    await application.start()
+    application.collector.start()
+    supervisor.ready(application.address)
+    await ending.asked_for()
+    log.info("stopping")
+    supervisor.stopping()
+    await application.stop()
+    supervisor.close()
     log.info("stopped")

@@ -13,7 +13,7 @@ from onlycare_socket.config import Settings
 from onlycare_socket.connecting import Entrance
 from onlycare_socket.http_api import Condition
 from onlycare_socket.pauses import GcPauses, LoopLag
-from onlycare_socket.ports import Authenticator
+from onlycare_socket.ports import Authenticator, Storage
 from onlycare_socket.presence import Presence
 from onlycare_socket.pulse import Pulse
 from onlycare_socket.switchboard import Switchboard
@@ -34,6 +34,7 @@ class Application:
         server: SocketServer,
         entrance: Entrance,
         condition: Condition,
+        storage: Storage,
         authenticator: Authenticator,
         switchboard: Switchboard,
         presence: Presence,
@@ -47,6 +48,7 @@ class Application:
         self._server = server
         self._entrance = entrance
         self.condition = condition
+        self._storage = storage
         self.authenticator = authenticator
         self._lag = lag
         self._gc_pauses = gc_pauses
@@ -69,10 +71,11 @@ class Application:
         return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
 
     async def start(self) -> None:
-        """Opens for clients. Raises OSError when the port cannot be had, and then has stopped all it started."""
+        """Opens for clients. Raises OSError without a port and StorageError without a store, and has stopped it all."""
         try:
             self._gc_pauses.start()
             self._lag.start()
+            await self._storage.start()
             await self.authenticator.start()
             self.pulse.start()
             await self._listener.start()
@@ -109,6 +112,7 @@ class Application:
     async def _stop_all_but_the_port(self) -> None:
         self.pulse.stop()
         await self.authenticator.stop()
+        await self._storage.stop()
         self.collector.stop()
         self._lag.stop()
         self._gc_pauses.stop()

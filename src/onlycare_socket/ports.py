@@ -6,7 +6,7 @@ coroutines: an adapter that has the answer at hand calls back before it returns,
 synchronous from frame to frame.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Literal, Protocol
 
 from msgspec import Struct
@@ -73,6 +73,25 @@ class CallLog(Protocol):
 
     def live_count(self) -> int:
         """How many calls are live now, at once."""
+
+
+class StorageError(Exception):
+    """Calls cannot be kept where the setting says; the text says why, in one line."""
+
+
+async def _nothing() -> None:
+    pass
+
+
+class Storage(Struct, frozen=True, kw_only=True):
+    """A store and its log. `start` before anything else; it raises StorageError."""
+
+    store: CallStore
+    log: CallLog
+    start: Callable[[], Awaitable[None]] = _nothing
+    stop: Callable[[], Awaitable[None]] = _nothing
+    trouble: Callable[[], str | None] = lambda: None
+    """Says in a word why calls are not kept as promised, or None."""
 
 
 class Directory(Protocol):

@@ -43,6 +43,10 @@ class Supervisor:
         """The orderly end has begun."""
         self._notify("STOPPING=1\nSTATUS=Closing the connections")
 
+    def failed(self, why: str) -> None:
+        """The server cannot start: `systemctl status` shows the reason while it is tried again."""
+        self._notify(f"STATUS={' '.join(why.split())}")
+
     def close(self) -> None:
         """Falls silent: the loop is about to end."""
         if self._life is not None:

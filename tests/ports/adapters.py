@@ -1,36 +1,65 @@
 """The adapters that the contract tests of the ports run on: a new one is added to the list and must pass them all."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 from msgspec import Struct
 
 from onlycare_socket.adapters.absent import AbsentBackend, AbsentPush
 from onlycare_socket.adapters.memory import MemoryCallLog, MemoryCallStore
+from onlycare_socket.adapters.sqlite import SqliteCallLog, SqliteCallStore
+from onlycare_socket.adapters.sqlite_file import CallsFile
 from onlycare_socket.calls.call import Call, Party
 from onlycare_socket.calls.decision import Decide, Decision, View
 from onlycare_socket.calls.ids import CallId, DeviceId, UserId
+from onlycare_socket.calls.restart import taken_up
 from onlycare_socket.calls.states import State
+from onlycare_socket.calls.terms import Terms
 from onlycare_socket.ports import Backend, CallLog, CallStore, Push, StoreUnavailable
 from onlycare_socket.sockets import NodeSockets
 from tests.phones import START, HandClock
 
 
 class Stored(Struct, frozen=True):
-    """A store, the log that reads it, and the clock of both."""
+    """A store, the log that reads it, and the clock of both. `settle` waits until all is done that was begun."""
 
     store: CallStore
     log: CallLog
     clock: HandClock
+    settle: Callable[[], None] = lambda: None
 
 
-def memory() -> Stored:
+@contextmanager
+def memory() -> Iterator[Stored]:
     clock = HandClock()
     store = MemoryCallStore(clock)
-    return Stored(store, MemoryCallLog(store), clock)
+    yield Stored(store, MemoryCallLog(store), clock)
 
 
-STORES: Final[dict[str, Callable[[], Stored]]] = {"memory": memory}
+@contextmanager
+def sqlite() -> Iterator[Stored]:
+    """A store in a file, on a loop of its own that runs while a test settles."""
+    with TemporaryDirectory() as folder, asyncio.Runner() as runner:
+        clock = HandClock()
+        store = SqliteCallStore(CallsFile(Path(folder, "calls.db")), clock, partial(taken_up, Terms()))
+        log = SqliteCallLog(store, clock)
+        runner.run(store.start())
+
+        async def settled() -> None:
+            await store.idle()
+            await log.idle()
+
+        yield Stored(store, log, clock, lambda: runner.run(settled()))
+        runner.run(log.stop())
+        runner.run(store.stop())
+
+
+STORES: Final[dict[str, Callable[[], AbstractContextManager[Stored]]]] = {"memory": memory, "sqlite": sqlite}
 SOCKETS: Final[dict[str, Callable[[HandClock], NodeSockets]]] = {"local": NodeSockets}
 PUSHES: Final[dict[str, Callable[[], Push]]] = {
     "none, the backend pushes": lambda: AbsentPush(can_wake=True),
@@ -72,6 +101,7 @@ class Transactions:
     def run(self, decide: Decide, call: str | None = "1", users: tuple[str, ...] = ()) -> Decision:
         named = CallId(call) if call is not None else None
         self.stored.store.transact(named, tuple(map(UserId, users)), decide, self._done)
+        self.stored.settle()
         return self.done[-1]
 
     def _done(self, decision: Decision | StoreUnavailable) -> None:

@@ -1,6 +1,7 @@
 """What every `CallLog` promises: the calls of a user and of all, newest first, and the steps of one."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 
 import pytest
 from msgspec.structs import replace
@@ -14,9 +15,10 @@ from tests.ports.adapters import STORES, Stored, Transactions, a_call, put
 
 
 @pytest.fixture(params=STORES)
-def stored(request: pytest.FixtureRequest) -> Stored:
-    make: Callable[[], Stored] = STORES[request.param]
-    return make()
+def stored(request: pytest.FixtureRequest) -> Iterator[Stored]:
+    make: Callable[[], AbstractContextManager[Stored]] = STORES[request.param]
+    with make() as stored:
+        yield stored
 
 
 @pytest.fixture
@@ -31,6 +33,7 @@ def over(call: Call) -> Call:
 def of_user(stored: Stored, user: str, limit: int = 20) -> list[str]:
     found: list[tuple[Call, ...]] = []
     stored.log.of_user(UserId(user), limit, found.append)
+    stored.settle()
     assert len(found) == 1
     return [call.id for call in found[0]]
 
@@ -45,6 +48,7 @@ def recent(stored: Stored, limit: int = 20) -> list[str]:
 def steps(stored: Stored, call: str) -> tuple[Step, ...]:
     found: list[tuple[Step, ...]] = []
     stored.log.timeline(CallId(call), found.append)
+    stored.settle()
     assert len(found) == 1
     return found[0]
 

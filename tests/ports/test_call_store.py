@@ -1,6 +1,7 @@
 """What every `CallStore` promises: atomic, in order, live calls derived, deadlines that fire."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, suppress
 
 import pytest
 from msgspec.structs import replace
@@ -15,9 +16,10 @@ from tests.ports.adapters import STORES, Stored, Transactions, a_call, put
 
 
 @pytest.fixture(params=STORES)
-def stored(request: pytest.FixtureRequest) -> Stored:
-    make: Callable[[], Stored] = STORES[request.param]
-    return make()
+def stored(request: pytest.FixtureRequest) -> Iterator[Stored]:
+    make: Callable[[], AbstractContextManager[Stored]] = STORES[request.param]
+    with make() as stored:
+        yield stored
 
 
 @pytest.fixture
@@ -92,6 +94,7 @@ class TestTransactions:
             return _
 
         stored.store.transact(CallId("1"), (), decide("first"), done("first"))
+        stored.settle()
         assert order == [
             "first decided",
             "first begins",
@@ -116,6 +119,7 @@ class TestTransactions:
                 stored.store.transact(CallId("1"), (), raise_version, lambda _: None)
 
         stored.store.transact(CallId("1"), (), raise_version, done)
+        stored.settle()
         assert versions == sorted(versions)
         assert len(versions) == 5
 
@@ -135,8 +139,9 @@ class TestTransactions:
             stored.store.transact(CallId("2"), (), put(a_call("2")), lambda _: ran.append("behind it"))
             raise RuntimeError("a bug")
 
-        with pytest.raises(RuntimeError, match="a bug"):
+        with suppress(RuntimeError):  # memory raises it, a store that commits logs it
             stored.store.transact(CallId("1"), (), put(a_call()), done)
+        stored.settle()
         assert ran == ["behind it"]
 
 
@@ -159,6 +164,7 @@ class TestNotes:
             stored.store.note(CallId("1"), lambda now, call: (replace(call, version=7), Step(at=now, what="told")))
 
         stored.store.transact(CallId("1"), (), put(a_call()), done)
+        stored.settle()
         view = calls.view()
         assert view.call is not None
         assert view.call.version == 7

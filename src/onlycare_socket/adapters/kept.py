@@ -26,13 +26,13 @@ class Kept:
 
     __slots__ = ("_call", "_packed_call", "_packed_steps", "_steps", "caller", "ended", "id", "receiver")
 
-    def __init__(self, call: Call) -> None:
+    def __init__(self, call: Call, steps: list[Step] | None = None) -> None:
         self.id: CallId = call.id
         self.caller = call.caller.user
         self.receiver = call.receiver.user
         self.ended: Millis | None = call.ended
         self._call: Call | None = call
-        self._steps: list[Step] | None = []
+        self._steps: list[Step] | None = steps if steps is not None else []
         self._packed_call = b""
         self._packed_steps = b""
 

@@ -5,7 +5,7 @@ them, `kept.MAX_STEPS` steps a call, `RECENT` calls a user, `EARLY_PER_USER` rem
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import TypeVar
 
@@ -51,6 +51,7 @@ class MemoryCallStore:
         self._timers = Timers(clock.monotonic())
         self._waiting: deque[_Waiting] = deque()
         self._deciding = False
+        self._forgotten: Millis = Millis(0)
 
     # ------------------------------------------------------------ CallStore
 
@@ -133,6 +134,37 @@ class MemoryCallStore:
         kept = self._kept.get(call)
         return kept.steps() if kept is not None else ()
 
+    # ------------------------------------------------------------ for a store that shadows this one
+
+    def restore(self, call: Call, steps: list[Step]) -> None:
+        """Takes up a call of a former process: ended ones in the order of their ends, without steps; then live ones."""
+        kept = self._kept[call.id] = Kept(call, steps)
+        self._register(kept)
+        if call.ended is None:
+            self._timers.set(call, self._clock.wall(), self._clock.monotonic())
+        else:
+            del self._live_calls[kept.id]
+            self._ended.append(kept)
+            kept.drop_steps()
+            kept.pack()
+
+    def remember(self, commands: Iterable[Early]) -> None:
+        """Takes up commands that overtook their initiate in a former process."""
+        for early in commands:
+            self._early.keep(early)
+
+    def keeps(self, call: CallId) -> bool:
+        """Says whether a call is kept."""
+        return call in self._kept
+
+    def live(self) -> Iterator[Call]:
+        """Returns every live call."""
+        return (kept.call for kept in self._live_calls.values())
+
+    def forgot_since(self, time: Millis) -> bool:
+        """Says whether calls that ended then or later were dropped because there were too many."""
+        return self._forgotten >= time
+
     # ------------------------------------------------------------ keeping
 
     def _transact(
@@ -188,14 +220,13 @@ class MemoryCallStore:
         return kept
 
     def _register(self, kept: Kept) -> None:
-        call = kept.call
-        self._live_calls[call.id] = kept
-        for user in (call.caller.user, call.receiver.user):
+        self._live_calls[kept.id] = kept
+        for user in (kept.caller, kept.receiver):
             recent = self._of_user.get(user)
             if recent is None:
                 recent = self._of_user[user] = deque(maxlen=RECENT)
-            recent.append(call.id)
-            if call.ended is None:
+            recent.append(kept.id)
+            if kept.ended is None:
                 self._live[user] = kept
 
     def _end(self, kept: Kept) -> None:
@@ -209,7 +240,9 @@ class MemoryCallStore:
         if len(self._with_timeline) > self._timelines:
             self._with_timeline.popleft().drop_steps()
         if len(self._ended) > self._ended_calls:
-            self._forget(self._ended.popleft())
+            dropped = self._ended.popleft()
+            self._forgotten = max(self._forgotten, dropped.ended or Millis(0))
+            self._forget(dropped)
 
     def _open(self, kept: Kept) -> None:
         """Makes a call changeable that has ended long ago."""

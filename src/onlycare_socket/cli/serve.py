@@ -5,11 +5,13 @@ import errno
 import os
 import socket
 import sys
+from contextlib import closing
 
 from onlycare_socket import logs
 from onlycare_socket.cli.failure import Failure, WrongUsage
-from onlycare_socket.config import ENV_FILE_VARIABLE, USUAL_FILE, Settings, load
+from onlycare_socket.config import ENV_FILE_VARIABLE, USUAL_FILE, Settings, SettingsError, load
 from onlycare_socket.logs.lean import structlog
+from onlycare_socket.supervisor import Supervisor
 
 _DESCRIPTION = "Run the server. Its settings come from the environment and from .env; docs/settings.md lists them."
 _EXAMPLES = """\
@@ -47,8 +49,20 @@ def run_server(arguments: list[str]) -> int:
     Raises SettingsError or WrongUsage for a wrong setting, and Failure when the server cannot listen.
     """
     given = parser().parse_args(arguments)
+    with closing(Supervisor(os.environ)) as supervisor:
+        try:
+            return _serve(given, supervisor)
+        except (SettingsError, Failure) as error:
+            supervisor.failed(str(error))
+            raise
+
+
+def _serve(given: argparse.Namespace, supervisor: Supervisor) -> int:
     settings, warnings = load(os.environ, given.env_file, dev=given.dev, host=given.host, port=given.port)
-    logs.configure(settings.log_level, settings.log_format)
+    try:
+        logs.configure(settings.log_level, settings.log_format, file=settings.log_file)
+    except OSError as error:
+        raise WrongUsage(f"LOG_FILE={settings.log_file}: {error.strerror}") from None
     _warn(settings, warnings)
     try:
         if settings.dev and settings.port:
@@ -56,8 +70,12 @@ def run_server(arguments: list[str]) -> int:
             print(_what_to_try(settings), flush=True)
 
         from onlycare_socket.app import serve
+        from onlycare_socket.ports import StorageError
 
-        return serve(settings)
+        try:
+            return serve(settings, supervisor)
+        except StorageError as error:
+            raise Failure(f"STORE={settings.store}: {error}") from None
     except OSError as error:
         raise _cannot_listen(error, settings) from None
 

@@ -100,7 +100,8 @@ def _read_dotenv(path: str | Path | None) -> tuple[dict[str, str], list[str]]:
         raise SettingsError(f"{path}: there is no such file of settings") from None
     except PermissionError:
         raise SettingsError(
-            f"{path} may be read by the server's user and root only, since it holds secrets: try again with sudo"
+            f"{path} may not be read by this user, since it holds secrets: run this with sudo, or, for a service, "
+            f"give the file to the service's user (chown)"
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path} cannot be read: {error}") from None

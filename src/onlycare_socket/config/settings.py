@@ -206,7 +206,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     store: Annotated[
         str,
         setting(
-            "Where calls are kept. This version has `memory`: a restart forgets them.",
+            "Where calls are kept: `memory`, which a restart forgets, or a SQLite file, `sqlite:///relative` or "
+            "`sqlite:////absolute`, which survives restarts and kill -9.",
             section="State and push",
         ),
     ] = "memory"
@@ -222,6 +223,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Literal["debug", "info", "warning", "error"],
         setting("The least important kind of line that is logged.", section="Logs and the test page"),
     ] = "info"
+    log_file: Annotated[
+        str | None,
+        setting(
+            "File that the log is appended to, instead of standard error. When it is moved away, as logrotate does, "
+            "the next line makes it anew."
+        ),
+    ] = None
     log_format: Annotated[
         Literal["auto", "json", "text"],
         setting("`auto` writes text on a terminal and JSON elsewhere.", default="auto; text with --dev"),

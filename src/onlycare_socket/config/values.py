@@ -15,6 +15,10 @@ _JWT_KEY_BYTES = 32
 """RFC 7518 section 3.2: an HS256 key is at least as long as the hash."""
 
 
+SQLITE = "sqlite:///"
+"""What the name of a file of calls begins with; one that begins with a slash itself is absolute."""
+
+
 def value_of(field: Field, text: str) -> Any:
     """Returns the checked and normalised value. Raises ValueError with what was expected."""
     if reader := _READERS.get(field.name):
@@ -103,8 +107,9 @@ def _public_key(text: str) -> str:
 
 
 def _store(text: str) -> str:
-    if text != "memory":
-        raise ValueError("expected memory; other stores come in a later version")
+    path = text.removeprefix(SQLITE)
+    if text != "memory" and (path == text or path in ("", "/") or "\0" in path):
+        raise ValueError("expected memory, sqlite:///file or sqlite:////absolute/file")
     return text
 
 

@@ -1,4 +1,4 @@
-"""Logs of the server: one line per event on stderr, JSON for machines or text for a terminal, without secrets.
+"""Logs of the server: one line per event on stderr or in a file, JSON or text for a terminal, without secrets.
 
 Rules: a line is written at once and whole, so that a killed process has lost none; writing never waits for a reader
 that is stuck (the line is dropped and counted); what looks like a secret is replaced before anything is rendered.
@@ -8,6 +8,7 @@ Everything that uses Python's own `logging` (aiohttp, asyncio, warnings) takes t
 from typing import Literal
 
 from onlycare_socket.logs import stdlib
+from onlycare_socket.logs.file import LogFile
 from onlycare_socket.logs.lean import structlog
 from onlycare_socket.logs.redact import redact
 from onlycare_socket.logs.render import JsonLines, TextLines
@@ -18,13 +19,15 @@ __all__ = ["configure"]
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 
-def configure(level: str = "info", form: Literal["auto", "json", "text"] = "auto", *, fd: int = 2) -> Stderr:
-    """Sends every log line of the process to the file `fd`, from now on.
+def configure(
+    level: str = "info", form: Literal["auto", "json", "text"] = "auto", *, fd: int = 2, file: str | None = None
+) -> Stderr | LogFile:
+    """Sends every log line of the process to the open file `fd`, or to the one named `file`, from now on.
 
     `level` is the least important level that is written. `auto` means text on a terminal and JSON elsewhere.
-    Returns the open end, which counts the lines it could not write.
+    Returns the open end, which counts the lines it could not write. Raises OSError when `file` cannot be opened.
     """
-    sink = Stderr(fd)
+    sink = LogFile(file) if file else Stderr(fd)
     text = form == "text" or (form == "auto" and sink.is_terminal)
     structlog.configure(
         processors=[
