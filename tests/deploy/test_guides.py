@@ -35,6 +35,7 @@ server {
     server_name api.example.com;
     ssl_certificate /etc/ssl/api.pem;
     ssl_certificate_key /etc/ssl/api.key;
+    location = /api/websocket/check { return 404; } # a backend without this project's files
     location / { proxy_pass %s; }
 }
 """
