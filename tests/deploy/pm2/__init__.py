@@ -1,0 +1,1 @@
+"""Real PM2 from npm, as an operator has it; package-lock.json pins it."""
