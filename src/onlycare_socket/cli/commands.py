@@ -1,6 +1,7 @@
 """Every command but `serve`, as typer sees it."""
 
 import os
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,14 +10,17 @@ from rich.console import Console
 from rich.text import Text
 
 from onlycare_socket import __version__
+from onlycare_socket.cli import doctor as examining
 from onlycare_socket.cli import settings_page, show
 from onlycare_socket.cli.call import Outcome, Plan, Step, make_call
+from onlycare_socket.cli.compare import command as comparing
+from onlycare_socket.cli.compare.stage import Manner
 from onlycare_socket.cli.failure import EXIT_CODES, Failure
 from onlycare_socket.cli.server_api import ServerApi, server_url
 from onlycare_socket.cli.tokens import make_token
 from onlycare_socket.cli.virtual_phone import Transport
 from onlycare_socket.compiled import COMPILED
-from onlycare_socket.config import ENV_FILE_VARIABLE, look_up
+from onlycare_socket.config import ENV_FILE_VARIABLE, USUAL_FILE, look_up
 
 app = typer.Typer(
     name="onlycare-socket",
@@ -133,6 +137,142 @@ def status(url: Url = None, env_file: EnvFile = ".env", json: AsJson = False) ->
     (show.as_json if json else show.facts)(health)
     if not ready:
         raise Failure("the server is not ready for calls")
+
+
+@app.command(
+    epilog="Exit codes: 0 nothing failed (warnings allowed), 1 something failed, 2 wrong usage. Example: "
+    "sudo onlycare-socket doctor --public-url https://calls.example.com --token-file token.txt"
+)
+def doctor(
+    public_url: Annotated[
+        str | None,
+        typer.Option(help="The address that phones use, to check nginx and TLS as well."),
+    ] = None,
+    token: Annotated[
+        str | None,
+        typer.Option(help="Token of a user, to connect as a phone does.", envvar="ONLYCARE_TOKEN", show_envvar=True),
+    ] = None,
+    token_file: Annotated[
+        Path | None, typer.Option(help="File that holds the token: nobody sees it in the list of processes then.")
+    ] = None,
+    user: Annotated[str | None, typer.Option(help="Whose token it is. Default: whom Laravel names.")] = None,
+    dev: Annotated[bool, typer.Option("--dev", help="Read the settings as `serve --dev` does.")] = False,
+    url: Url = None,
+    env_file: EnvFile = USUAL_FILE,
+    json: AsJson = False,
+) -> None:
+    """Check a deployment from end to end, and say what to do: one line for each thing.
+
+    Settings, port, secret, Laravel in both directions, files and clock.
+    With --public-url: nginx and TLS as phones see them.
+    With a token: the whole way of a phone, whose user is online meanwhile.
+
+    It changes nothing, and takes less than 15 seconds.
+    """
+    subject = examining.examined(
+        env_file=env_file,
+        dev=dev,
+        url=url,
+        public_url=public_url,
+        token=token,
+        token_file=token_file,
+        user=user,
+    )
+    with Console(stderr=True).status("Checking"):
+        findings = examining.examine(subject)
+    if json:
+        show.as_json(examining.as_fields(findings))
+    else:
+        examining.write(findings)
+    if failed := sum(finding.mark == "fail" for finding in findings):
+        raise Failure(f"{failed} of {len(findings)} checks failed")
+
+
+@app.command(
+    epilog="Exit codes: 0 every difference is an intended one, 1 something is unexplained, 2 wrong usage, 3 a server "
+    "cannot be reached, 4 a token or the secret was refused. Example: ONLYCARE_TOKENS='5=17|... 9=18|... 12=19|...' "
+    "onlycare-socket compare --old http://127.0.0.1:3001 --new http://127.0.0.1:3002"
+)
+def compare(
+    old: Annotated[str | None, typer.Option(help="Address of the server in use now.")] = None,
+    new: Annotated[str | None, typer.Option(help="Address of the server that is to take its place.")] = None,
+    token: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="ID=TOKEN of a test user, the ID as the backend writes it: the caller, the receiver, a third. Give it "
+            "two or three times. Default: three users of a development server.",
+            envvar="ONLYCARE_TOKENS",
+            show_envvar=True,
+        ),
+    ] = None,
+    token_file: Annotated[
+        Path | None, typer.Option(help="File with one ID=TOKEN on each line: nobody sees it in the list of processes.")
+    ] = None,
+    story: Annotated[
+        list[str] | None, typer.Option(help="Play this one only, or all that begin so. May repeat.")
+    ] = None,
+    listing: Annotated[bool, typer.Option("--list", help="List the stories and stop.")] = False,
+    with_timeouts: Annotated[
+        bool, typer.Option("--with-timeouts", help="Also what takes a ring's whole time, minutes in all.")
+    ] = False,
+    risky: Annotated[
+        bool,
+        typer.Option(
+            "--risky", help="Also what can crash the old server (contract section 7, row 13). Not in production."
+        ),
+    ] = False,
+    transport: Annotated[
+        Transport, typer.Option(help="`upgrade`: polling, then WebSocket, as the app does.")
+    ] = "upgrade",
+    patience: Annotated[
+        float, typer.Option(min=0.1, max=30, help="Seconds to wait for an ack or an event that may never come.")
+    ] = 1.0,
+    settle: Annotated[
+        float, typer.Option(min=0.01, max=5, help="Seconds to wait after each step for what should not come.")
+    ] = 0.1,
+    ring_timeout: Annotated[
+        float, typer.Option(min=1, max=600, help="Seconds a ring lasts, RING_TIMEOUT of both servers.")
+    ] = 30.0,
+    rounds: Annotated[int, typer.Option(min=0, max=50, help="Calls to measure a ring and a reject with.")] = 5,
+    per_minute: Annotated[
+        int, typer.Option(min=0, help="Most that a user does in a minute, below RATE_LIMIT; 0: as fast as it goes.")
+    ] = 90,
+    everything: Annotated[bool, typer.Option("--all", help="Also show what the new server only adds.")] = False,
+    old_env_file: Annotated[
+        str | None, typer.Option(help="Settings of the old server, for its secret. Default: as --env-file.")
+    ] = None,
+    env_file: EnvFile = USUAL_FILE,
+    json: AsJson = False,
+) -> None:
+    """Play the same calls on the old server and on the new one, and show what changes.
+
+    Virtual phones of two or three users play every story on both.
+    What the contract wants comes with the reason, such as a row of its section 7.
+    The rest is a surprise, to be understood before the switch.
+
+    The phones of these users ring: give it test users who are in no call.
+    The backend knows none of these calls, so the logs will hold complaints.
+    With LARAVEL_API_SECRET set it plays what the backend asks, too.
+    """
+    comparing.run(
+        comparing.Options(
+            old=old,
+            new=new,
+            tokens=token or [],
+            token_file=token_file,
+            stories=story or [],
+            manner=Manner(transport=transport, patience=patience, settle=settle, ring=ring_timeout),
+            timeouts=with_timeouts,
+            risky=risky,
+            rounds=rounds,
+            per_minute=per_minute,
+            env_file=env_file,
+            old_env_file=old_env_file,
+        ),
+        listing=listing,
+        everything=everything,
+        json=json,
+    )
 
 
 @app.command()
