@@ -40,9 +40,9 @@ wheel: setup ## Build dist/*.whl for production, its hot path compiled (PURE=1: 
 	@rm -f dist/onlycare_socket-*.whl
 	@$(if $(PURE),,HATCH_BUILD_HOOK_ENABLE_CUSTOM=true) $(BIN)/python -m hatchling build --target wheel --directory dist
 
-test-compiled: $(COMPILED)/installed ## Run the tests on the compiled wheel: all but the bench's, the browser's and deploy's
+test-compiled: $(COMPILED)/installed ## Run the server's tests on the compiled wheel
 	@EXPECT_COMPILED=1 $(COMPILED)/bin/python -m pytest -rfEs \
-	  --ignore tests/bench --ignore tests/browser --ignore tests/deploy $(ARGS)
+	  $(addprefix --ignore tests/,bench browser deploy doctor compare) $(ARGS)
 
 test-deploy: setup ## Run deploy/ and laravel/ with real nginx, PM2, systemd and Laravel (root; some 10 minutes)
 	@tests/deploy/run $(ARGS)

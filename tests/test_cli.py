@@ -123,7 +123,20 @@ def test_version(empty: Path) -> None:
 
 def test_help_names_every_command_and_the_exit_codes(empty: Path) -> None:
     text = run("--help", cwd=empty).stdout
-    for command in ["serve", "call", "status", "users", "calls", "timeline", "end", "disconnect", "token", "settings"]:
+    for command in [
+        "serve",
+        "call",
+        "status",
+        "users",
+        "calls",
+        "timeline",
+        "end",
+        "disconnect",
+        "token",
+        "settings",
+        "doctor",
+        "compare",
+    ]:
         assert f" {command} " in text
     assert EXIT_CODES[:40] in text
 

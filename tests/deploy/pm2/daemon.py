@@ -135,8 +135,10 @@ class Pm2:
 
     def pid(self) -> int:
         """Returns the id of the server's process, from the file that PM2 writes as soon as there is one; else 0."""
-        file = self.home / "pids" / f"{APPLICATION}-0.pid"
-        return int(file.read_text() or 0) if file.exists() else 0
+        try:
+            return int((self.home / "pids" / f"{APPLICATION}-0.pid").read_text() or 0)
+        except FileNotFoundError:  # PM2 removes it in between
+            return 0
 
     def healthy(self) -> bool:
         """Whether the server answers."""
@@ -181,10 +183,9 @@ class Pm2:
 
 def _runs(pid: int) -> bool:
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
         return False
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
 
 
 def send(pid: int, number: signal.Signals) -> None:
