@@ -19,6 +19,7 @@ SOURCE: Final = ROOT / "src" / "onlycare_socket"
 NOT_WORTH_IT: Final = {
     "calls/__init__.py": "empty",
     "calls/errors.py": "words",
+    "calls/restart.py": "runs once, at the start",
     "calls/timeline.py": "no call waits for it: the HTTP API prints with it",
 }
 """What could be compiled of the rules, and is not."""
