@@ -47,8 +47,8 @@ test-compiled: $(COMPILED)/installed ## Run the server's tests on the compiled w
 test-deploy: setup ## Run deploy/ and laravel/ with real nginx, PM2, systemd and Laravel (root; some 10 minutes)
 	@tests/deploy/run $(ARGS)
 
-test-matrix: setup ## The same for Laravel and systemd on Debian testing too, which moves
-	@TEST_MATRIX=1 tests/deploy/run -k 'laravel or systemd' $(ARGS)
+test-matrix: setup ## Laravel, systemd and the installer on newer Debians too, testing among them, which moves
+	@TEST_MATRIX=1 tests/deploy/run -k 'laravel or systemd or install' $(ARGS)
 
 # As .venv, with the wheel in the place of the checkout.
 $(COMPILED)/installed: $(STAMP) $(COMPILED)/packages $(WHEEL_SOURCES)

@@ -18,6 +18,7 @@ from .pantry import ENVIRONMENT, WITH_NODE
 DOCS: Final = PROJECT / "docs"
 GUIDES: Final = ("DEPLOYMENT_CHECKLIST.md", "UPDATE_LARAVEL_ENV.md", "WEBSOCKET_INTEGRATION_GUIDE.md")
 BACKEND: Final = "api.example.com"
+SECRET: Final = "9f2c51d07a84e63b-of-the-node-server"
 PACKAGES: Final = (*WITH_NODE, "gcc", "procps", "python3-dev", "sudo")
 _BLOCK: Final = re.compile(r"(?:<!-- ([^\n]*) -->\n)?```(\w+)\n(.*?)```", re.DOTALL)
 _OLD_SITE: Final = f"""\
@@ -106,7 +107,8 @@ def old_server(there: Host) -> None:
     """Starts what stands for the Node server, on its port, behind its site."""
     program = PROJECT / "tests" / "deploy" / "old_server.js"
     there.machine.put(program, "/srv/old_server.js")
-    there.machine.run("systemd-run", "--quiet", "--unit=old", "node", "/srv/old_server.js", "3001")
+    there.machine.run("systemd-run", "--quiet", "--unit=old", "node", "/srv/old_server.js", "3001", SECRET)
+    there.machine.write(f"{CHECKOUT}/node.secret", f"{SECRET}\n", mode=0o600)
     there.machine.write("/etc/nginx/sites-enabled/calls", _OLD_SITE)
     there.machine.run("systemctl", "reload", "nginx")
 
@@ -117,6 +119,9 @@ def test_the_checklist_leads_over_and_back(there: Host) -> None:
     health = there.machine.run("curl", "-sS", f"https://{DOMAIN}/socket-health").stdout
     assert '"old"' in health, "the last block leads back to the old server"
     assert there.health(3002)["status"] == "OK"
+    assert there.secret() == SECRET, "Laravel's word counts with both servers"
+    door = ["curl", "-sSf", "-X", "POST", "-H", f"X-Internal-Secret: {SECRET}", "http://localhost:3003/api/emit/x"]
+    assert '"old"' in there.machine.run(*door).stdout
 
 
 def test_the_guide_and_the_page_on_laravels_variables(there: Host) -> None:
