@@ -63,7 +63,7 @@ def serving(cwd: Path, *arguments: str, **environ: str) -> Iterator[tuple[str, s
     server = subprocess.Popen(
         [*COMMAND, "serve", "--port", str(port), *arguments],
         cwd=cwd,
-        env=SETTINGS | environ,
+        env=SETTINGS | {"STORE": f"sqlite:///{port}.db"} | environ,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -186,12 +186,12 @@ def test_a_development_server_is_refused_on_other_addresses(empty: Path) -> None
 
 
 def test_an_address_of_another_machine_is_refused(empty: Path) -> None:
-    line = error(run("serve", "--host", "192.0.2.1", cwd=empty, LARAVEL_API_URL="http://127.0.0.1:9"), 1)
+    line = error(run("serve", "--host", "192.0.2.1", cwd=empty, LARAVEL_API_URL="http://127.0.0.1:9", STORE="memory"), 1)
     assert "cannot listen on 192.0.2.1, port 3001" in line
 
 
 def test_a_name_that_is_no_address_is_a_wrong_setting(empty: Path) -> None:
-    ran = run("serve", "--host", "nosuch.invalid", cwd=empty, LARAVEL_API_URL="http://127.0.0.1:9")
+    ran = run("serve", "--host", "nosuch.invalid", cwd=empty, LARAVEL_API_URL="http://127.0.0.1:9", STORE="memory")
     assert "HOST=nosuch.invalid: this name cannot be resolved" in error(ran, 2)
 
 

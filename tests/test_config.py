@@ -29,7 +29,8 @@ def refusal(**environ: str) -> str:
 def test_the_defaults_are_those_the_operators_know() -> None:
     given = settings()
     assert (given.port, given.host, given.ring_timeout, given.rate_limit) == (3001, "127.0.0.1", 30.0, 100)
-    assert (given.auth, given.store, given.push, given.log_format) == ("laravel", "memory", "none", "auto")
+    assert (given.auth, given.push, given.log_format) == ("laravel", "none", "auto")
+    assert (given.store, given.store_sync) == ("sqlite:////var/lib/onlycare-socket/calls.db", "normal")
     assert (given.presence_scope, given.presence_all_limit) == ("all", 1000)
     assert given.api_open_on_loopback is True
     assert given.trusted_proxies == (ip_network("127.0.0.0/8"), ip_network("::1/128"))

@@ -55,6 +55,7 @@ def routes() -> set[str]:
         switchboard=NOBODY,
         store=NOBODY,
         log=NOBODY,
+        facts=NOBODY,
         sockets=NOBODY,
         authenticator=NOBODY,
         clock=NOBODY,

@@ -144,6 +144,7 @@ def test_the_process_is_ready_when_its_port_listens_and_says_when_it_stops(
             "NOTIFY_SOCKET": systemd.getsockname(),
             "NODE_CHANNEL_FD": "3",
             "LOG_FORMAT": "json",
+            "STORE": "memory",
         },
         file_actions=[
             (os.POSIX_SPAWN_DUP2, theirs.fileno(), 3),
@@ -186,7 +187,7 @@ def test_systemd_hears_why_a_start_failed(
     done = subprocess.run(
         [sys.executable, "-m", "onlycare_socket", "serve"],
         cwd=tmp_path,
-        env={"PATH": os.environ["PATH"], "NOTIFY_SOCKET": systemd.getsockname(), **settings},
+        env={"PATH": os.environ["PATH"], "NOTIFY_SOCKET": systemd.getsockname(), "STORE": "memory", **settings},
         capture_output=True,
         text=True,
         check=False,

@@ -119,7 +119,7 @@ def build(
 
 def _core(settings: Settings, clock: Clock, authenticator: Authenticator, backend: Backend) -> Core:
     terms = _terms(settings)
-    stored = storage(settings.store, clock, terms, settings.ended_calls)
+    stored = storage(settings, clock, terms)
     sockets = NodeSockets(clock)
     switchboard = Switchboard(
         store=stored.store,
@@ -144,6 +144,7 @@ def _edge(settings: Settings, core: Core) -> Edge:
         scope=settings.presence_scope,
         limit=settings.presence_all_limit,
         clock=core.clock,
+        facts=core.storage.facts,
     )
     budget = EventBudget(settings.rate_limit)
     entrance = Entrance(
@@ -189,7 +190,7 @@ def _http(settings: Settings, core: Core, edge: Edge, vitals: Vitals, condition:
         Sources(
             server=edge.server,
             sockets=core.sockets,
-            log=core.storage.log,
+            storage=core.storage,
             switchboard=core.switchboard,
             api=edge.api,
             entrance=edge.entrance,
@@ -209,6 +210,7 @@ def _http(settings: Settings, core: Core, edge: Edge, vitals: Vitals, condition:
         switchboard=core.switchboard,
         store=core.storage.store,
         log=core.storage.log,
+        facts=core.storage.facts,
         sockets=core.sockets,
         authenticator=core.authenticator,
         clock=core.clock,

@@ -77,6 +77,7 @@ class Application:
             self._lag.start()
             await self._storage.start()
             await self.authenticator.start()
+            self.presence.start()
             self.pulse.start()
             await self._listener.start()
         except BaseException:

@@ -12,7 +12,7 @@ from onlycare_socket.http_api import Access
 from onlycare_socket.limits import EventBudget
 from onlycare_socket.metrics import Metrics, by_two_words, by_word
 from onlycare_socket.pauses import Buckets
-from onlycare_socket.ports import Authenticator, CallLog
+from onlycare_socket.ports import Authenticator, Storage
 from onlycare_socket.presence import Presence
 from onlycare_socket.socket_api import SocketApi
 from onlycare_socket.sockets import NodeSockets
@@ -35,7 +35,7 @@ class Sources(Struct, frozen=True, kw_only=True):
 
     server: SocketServer
     sockets: NodeSockets
-    log: CallLog
+    storage: Storage
     switchboard: Switchboard
     api: SocketApi
     entrance: Entrance
@@ -92,8 +92,12 @@ def _show_users(metrics: Metrics, of: Sources) -> None:
 
 
 def _show_calls(metrics: Metrics, of: Sources) -> None:
-    metrics.gauge("calls_live", "Calls that ring or are talked in.", of.log.live_count)
+    metrics.gauge("calls_live", "Calls that ring or are talked in.", of.storage.log.live_count)
     metrics.counters("calls_ended", "Calls by how they ended.", ("code",), lambda: by_word(_ended(of.switchboard)))
+    metrics.histogram(
+        "commit_seconds", "How long one commit of the file of calls took, beside the loop.", of.storage.commit_seconds
+    )
+    metrics.counter("commit_failures", "Commits of the file of calls that failed.", of.storage.failures)
     metrics.counters(
         "switchboard",
         "What the switchboard did: rings by socket and by push, phones that were silent, store failures.",

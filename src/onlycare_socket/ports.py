@@ -6,7 +6,7 @@ coroutines: an adapter that has the answer at hand calls back before it returns,
 synchronous from frame to frame.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Literal, Protocol
 
 from msgspec import Struct
@@ -17,6 +17,7 @@ from onlycare_socket.calls.effects import Report
 from onlycare_socket.calls.ids import CallId, DeviceId, Millis, UserId
 from onlycare_socket.calls.states import DeadlineKind
 from onlycare_socket.delivery import Delivery
+from onlycare_socket.pauses import Buckets
 
 
 class StoreUnavailable(Struct, frozen=True, gc=False):
@@ -75,6 +76,25 @@ class CallLog(Protocol):
         """How many calls are live now, at once."""
 
 
+class Facts(Protocol):
+    """Small facts that the next process is to know, by kind and key; memory keeps none. Synchronous: it enqueues.
+
+    Durable with the next commit, in the order of the words: a crash before it may forget the last ones.
+    """
+
+    def former(self, kind: str) -> Mapping[str, bytes]:
+        """What a former process left of a kind and whose time is not over; to be asked once, after storage started."""
+
+    def keep(self, kind: str, key: str, body: bytes, until: Millis | None = None) -> None:
+        """Keeps a fact in the place of what its key had, until a time (wall-clock ms) or until it is dropped."""
+
+    def drop(self, kind: str, key: str) -> None:
+        """Forgets a fact; one that is not there is no error."""
+
+    def settled(self, done: Callable[[], object]) -> None:
+        """Calls `done` when all that was kept and dropped so far is durable, as far as the store keeps anything."""
+
+
 class StorageError(Exception):
     """Calls cannot be kept where the setting says; the text says why, in one line."""
 
@@ -84,14 +104,19 @@ async def _nothing() -> None:
 
 
 class Storage(Struct, frozen=True, kw_only=True):
-    """A store and its log. `start` before anything else; it raises StorageError."""
+    """A store, its log and the facts beside. `start` before anything else; it raises StorageError."""
 
     store: CallStore
     log: CallLog
+    facts: Facts
     start: Callable[[], Awaitable[None]] = _nothing
     stop: Callable[[], Awaitable[None]] = _nothing
     trouble: Callable[[], str | None] = lambda: None
     """Says in a word why calls are not kept as promised, or None."""
+    commit_seconds: Buckets = Buckets()
+    """How long the commits took; empty where there are none."""
+    failures: Callable[[], int] = lambda: 0
+    """Commits that failed so far."""
 
 
 class Directory(Protocol):

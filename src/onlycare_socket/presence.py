@@ -2,6 +2,8 @@
 
 - `user:online` at a user's first socket; `user:offline` 5 s after the last one closed, if none came back. Who comes
   back within these 5 s was never offline: nobody is told anything.
+- So it is across a restart: who is online as others know stands among the facts that the next process is given, and
+  has 5 s from its start.
 - `all`: everybody is told while at most `limit` users are online, above that only those who watch. `watched`: only
   those. `off`: nobody.
 - A watch list belongs to a device and lives as long as it has a socket; each new list replaces the former one.
@@ -18,6 +20,7 @@ import structlog
 from onlycare_socket.calls.ids import DeviceId, UserId, canonical_user
 from onlycare_socket.calls.messages import UserOffline, UserOnline
 from onlycare_socket.clock import Clock
+from onlycare_socket.ports import Facts
 from onlycare_socket.sockets import Connection, NodeSockets
 from onlycare_socket.wire.socketio import event_packet
 
@@ -29,6 +32,9 @@ MAX_WATCHES = 1_000_000
 """Watches of all devices together: some 100 MB at the worst."""
 CALM = 0.9
 """The warning about many users may come again once fewer than this part of the limit were online."""
+
+ONLINE = "online"
+"""The kind of fact that a user is online, by his canonical id: how the backend spells it."""
 
 log = structlog.get_logger(__name__)
 
@@ -83,7 +89,7 @@ class Watches:
 
 
 class Presence:
-    """Tells who came and went. `sweep` is to be called a few times a second."""
+    """Tells who came and went. `start` before anybody comes; `sweep` is to be called a few times a second."""
 
     def __init__(
         self,
@@ -93,6 +99,7 @@ class Presence:
         scope: str,
         limit: int,
         clock: Clock,
+        facts: Facts,
         watches: Watches | None = None,
     ) -> None:
         self._sockets = sockets
@@ -100,6 +107,7 @@ class Presence:
         self._scope = scope
         self._limit = limit
         self._clock = clock
+        self._facts = facts
         self.watches = watches if watches is not None else Watches()
         self._leaving: OrderedDict[UserId, tuple[float, str]] = OrderedDict()
         self._warned = False
@@ -116,12 +124,19 @@ class Presence:
         """How many users are watched, counted once per watching device."""
         return len(self.watches)
 
+    def start(self) -> None:
+        """Waits for those who were online when a former process ended."""
+        due = self._clock.monotonic() + OFFLINE_AFTER
+        for user, shown in self._facts.former(ONLINE).items():
+            self._leaving[UserId(user)] = (due, shown.decode(errors="replace"))
+
     def came(self, connection: Connection) -> None:
         """A user's first socket is here."""
         identity = connection.identity
         self._watch_the_limit()
         if self._leaving.pop(identity.user, None) is None:
             self.told_online += 1
+            self._facts.keep(ONLINE, identity.user, identity.id.encode(errors="replace"))
             self._tell(identity.user, UserOnline(user_id=identity.id, timestamp=self._clock.wall()))
 
     def went(self, connection: Connection, *, last: bool) -> None:
@@ -142,6 +157,7 @@ class Presence:
                 return
             del self._leaving[user]
             self.told_offline += 1
+            self._facts.drop(ONLINE, user)
             self._tell(user, UserOffline(user_id=shown, timestamp=self._clock.wall()))
 
     def watch(self, connection: Connection, user_ids: list[str]) -> dict[str, bool]:

@@ -54,6 +54,7 @@ class Server:
             "PORT": str(self.port),
             "HOST": "127.0.0.1",
             "LARAVEL_API_SECRET": SECRET,
+            "STORE": "sqlite:///calls.db",
             **self._settings,
         }
         with self._log.open("ab") as log:

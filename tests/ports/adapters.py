@@ -10,27 +10,30 @@ from typing import Final
 
 from msgspec import Struct
 
-from onlycare_socket.adapters.absent import AbsentBackend, AbsentPush
+from onlycare_socket.adapters.absent import AbsentBackend, AbsentFacts, AbsentPush
 from onlycare_socket.adapters.memory import MemoryCallLog, MemoryCallStore
-from onlycare_socket.adapters.sqlite import SqliteCallLog, SqliteCallStore
+from onlycare_socket.adapters.sqlite import SqliteCallStore
+from onlycare_socket.adapters.sqlite_facts import SqliteFacts
 from onlycare_socket.adapters.sqlite_file import CallsFile
+from onlycare_socket.adapters.sqlite_log import SqliteCallLog
 from onlycare_socket.calls.call import Call, Party
 from onlycare_socket.calls.decision import Decide, Decision, View
 from onlycare_socket.calls.ids import CallId, DeviceId, UserId
 from onlycare_socket.calls.restart import taken_up
 from onlycare_socket.calls.states import State
 from onlycare_socket.calls.terms import Terms
-from onlycare_socket.ports import Backend, CallLog, CallStore, Push, StoreUnavailable
+from onlycare_socket.ports import Backend, CallLog, CallStore, Facts, Push, StoreUnavailable
 from onlycare_socket.sockets import NodeSockets
 from tests.phones import START, HandClock
 
 
 class Stored(Struct, frozen=True):
-    """A store, the log that reads it, and the clock of both. `settle` waits until all is done that was begun."""
+    """A store, its log, the facts beside, and the clock of all. `settle` waits until all is done that was begun."""
 
     store: CallStore
     log: CallLog
     clock: HandClock
+    facts: Facts = AbsentFacts()
     settle: Callable[[], None] = lambda: None
 
 
@@ -52,10 +55,9 @@ def sqlite() -> Iterator[Stored]:
 
         async def settled() -> None:
             await store.idle()
-            await log.idle()
+            await store.reader.idle()
 
-        yield Stored(store, log, clock, lambda: runner.run(settled()))
-        runner.run(log.stop())
+        yield Stored(store, log, clock, SqliteFacts(store), lambda: runner.run(settled()))
         runner.run(store.stop())
 
 

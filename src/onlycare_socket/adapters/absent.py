@@ -1,8 +1,10 @@
 """What stands in for outside systems that this deployment does not have."""
 
+from collections.abc import Callable, Mapping
+
 from onlycare_socket.calls.call import Call
 from onlycare_socket.calls.effects import Report
-from onlycare_socket.calls.ids import DeviceId
+from onlycare_socket.calls.ids import DeviceId, Millis
 
 
 class AbsentPush:
@@ -30,3 +32,21 @@ class AbsentBackend:
     def report(self, report: Report) -> None:
         """Counts the report."""
         self.unheard += 1
+
+
+class AbsentFacts:
+    """The `Facts` of a server whose calls are kept in memory: the next process knows nothing."""
+
+    def former(self, kind: str) -> Mapping[str, bytes]:
+        """Nothing."""
+        return {}
+
+    def keep(self, kind: str, key: str, body: bytes, until: Millis | None = None) -> None:
+        """Does nothing: whoever asks keeps it in memory himself."""
+
+    def drop(self, kind: str, key: str) -> None:
+        """Does nothing."""
+
+    def settled(self, done: Callable[[], object]) -> None:
+        """Calls `done` at once."""
+        done()

@@ -148,10 +148,14 @@ class MemoryCallStore:
             kept.drop_steps()
             kept.pack()
 
-    def remember(self, commands: Iterable[Early]) -> None:
-        """Takes up commands that overtook their initiate in a former process."""
+    def remember(self, commands: Iterable[Early], left_out: Millis | None) -> None:
+        """Takes up commands that overtook their initiate in a former process.
+
+        `left_out`: when the newest of those calls ended that were too many to be taken up.
+        """
         for early in commands:
             self._early.keep(early)
+        self._forgotten = max(self._forgotten, left_out or Millis(0))
 
     def keeps(self, call: CallId) -> bool:
         """Says whether a call is kept."""

@@ -1,143 +1,165 @@
-"""The thread that commits: whatever waits goes into one transaction, and the loop never waits for the disk.
+"""The threads that write: the loop never waits for the disk, and no commit for a checkpoint.
 
-A second thread makes the checkpoints, by a connection of its own: a commit appends to the log, and what moves the log
-into the database must hold up none.
+One commits what it is handed, and once a second files what it committed and forgets what is old, a little at a time,
+so that the next commit does not wait for long. The other moves SQLite's log into the database, by a connection of its
+own. That it does so beside the commits has its price: the log grows until nobody writes for a moment, so one that has
+grown too long is moved while the commits wait.
 """
 
-import contextlib
 import queue
 import sqlite3
 import threading
+import time
 from collections.abc import Callable
 from typing import Final
 
-from msgspec import Struct
+import structlog
 
+from onlycare_socket.adapters.sqlite_entry import Unsaved
+from onlycare_socket.adapters.sqlite_file import CallsFile, close
+from onlycare_socket.adapters.sqlite_tables import append, file_oldest, prune
+
+_TIDY_EVERY: Final = 1.0
+"""Seconds until what was committed is filed."""
 _CHECKPOINT_EVERY: Final = 1.0
 """Seconds between two checkpoints."""
+LONGEST_LOG: Final = 4_000
+"""Pages of 4 KB: SQLite's log is begun anew when it is longer."""
 
-_PRUNE_AT_ONCE: Final = 200
-"""Ended calls that one commit forgets at the most: the next commit must not wait for long."""
-
-CallRow = tuple[str, str, str, int, int | None, bytes]
-StepsRow = tuple[str, int, bytes]
-EarlyRow = tuple[int, int, bytes]
-
-_KEEP_CALL: Final = """
-    INSERT INTO calls (id, caller, receiver, created, ended, body) VALUES (?, ?, ?, ?, ?, ?)
-    ON CONFLICT (id) DO UPDATE SET
-        caller = excluded.caller, receiver = excluded.receiver, created = excluded.created,
-        ended = excluded.ended, body = excluded.body
-"""
-_KEEP_STEPS: Final = "INSERT OR REPLACE INTO steps (call, number, body) VALUES (?, ?, ?)"
-_KEEP_EARLY: Final = "INSERT OR REPLACE INTO early (number, until, body) VALUES (?, ?, ?)"
-_OLD: Final = "SELECT id FROM calls WHERE ended < ? ORDER BY ended LIMIT ?"
-
-
-class Batch(Struct, frozen=True):
-    """What one commit writes. Calls stand in it once, as they are at its end."""
-
-    calls: list[CallRow]
-    steps: list[StepsRow]
-    early: list[EarlyRow]
-    forget_ended: int | None = None
-    """Forgets some of the calls that ended before this time, in ms since 1970, and early commands of before it."""
-    now: int = 0
-    """ms since 1970: early commands whose time is over are forgotten, too."""
+log = structlog.get_logger(__name__)
 
 
 class Writer:
-    """Commits one batch after the other on a thread of its own."""
+    """Commits one batch after the other."""
 
-    def __init__(self, connect: Callable[[], sqlite3.Connection], finished: Callable[[str | None], None]) -> None:
-        """`finished` is called on the writer's thread for each batch: with None, or with why it was not written."""
-        self._connect = connect
+    def __init__(
+        self,
+        file: CallsFile,
+        times: Callable[[], tuple[int, int]],
+        *,
+        finished: Callable[[str | None, float], None],
+        tidied: Callable[[str | None], None],
+    ) -> None:
+        """`times` returns now, and before when ended calls are forgotten, in ms since 1970.
+
+        Called on the writer's thread: `finished` for each batch, with None or with why it was not written, and the
+        seconds that it took; `tidied` when what was committed cannot be filed, with the reason, or can be again, with
+        None.
+        """
+        self._file = file
+        self._times = times
         self._finished = finished
-        self._batches: queue.SimpleQueue[Batch | None] = queue.SimpleQueue()
+        self._tidied = tidied
+        self._batches: queue.SimpleQueue[Unsaved | None] = queue.SimpleQueue()
         self._stopped = threading.Event()
-        self._threads = [
-            threading.Thread(target=self._write, name="calls-writer", daemon=True),
-            threading.Thread(target=self._check_points, name="calls-checkpoint", daemon=True),
-        ]
+        self._connection: sqlite3.Connection | None = None
+        self._tidy_at = time.monotonic()
+        self._trouble: str | None = None
+        self._writing = threading.Thread(target=self._write, name="calls-writer", daemon=True)
+        self._checkpointing = threading.Thread(target=self._make_checkpoints, name="calls-checkpoint", daemon=True)
 
     def start(self) -> None:
         """Begins to wait for batches."""
-        for thread in self._threads:
-            thread.start()
+        self._writing.start()
+        self._checkpointing.start()
 
-    def submit(self, batch: Batch) -> None:
-        """Hands over a batch; it is committed behind those before it."""
+    def submit(self, batch: Unsaved) -> None:
+        """Hands over a batch, which nobody changes any more; it is committed behind those before it."""
         self._batches.put(batch)
 
     def stop(self) -> None:
-        """Writes what was handed over, moves the log into the database, and ends. Blocks meanwhile."""
+        """Commits what was handed over, files it, moves the log into the database, and ends. Blocks meanwhile."""
         self._batches.put(None)
+        self._writing.join()
         self._stopped.set()
-        for thread in self._threads:
-            thread.join()
+        self._checkpointing.join()
+
+    # ------------------------------------------------------------ commits
 
     def _write(self) -> None:
-        connection: sqlite3.Connection | None = None
-        while (batch := self._batches.get()) is not None:
+        while True:
             try:
-                if connection is None:
-                    connection = self._connect()
-                commit(connection, batch)
-                failure = None
-            except sqlite3.Error as error:
-                # The next batch tries with a new connection: this one may hold what cannot be rolled back.
-                failure = str(error) or type(error).__name__
-                close(connection)
-                connection = None
-            self._finished(failure)
-        close(connection)
+                batch = self._batches.get(timeout=max(0.0, self._tidy_at - time.monotonic()))
+            except queue.Empty:
+                self._tidy()
+                continue
+            if batch is None:
+                break
+            began = time.perf_counter()
+            failure = self._commit(batch)
+            self._finished(failure, time.perf_counter() - began)
+            if time.monotonic() >= self._tidy_at:
+                self._tidy()
+        while self._tidy():
+            pass
+        close(self._connection)
 
-    def _check_points(self) -> None:
+    def _commit(self, batch: Unsaved) -> str | None:
+        """Returns None, or why it failed."""
+        try:
+            append(self._open(), batch.entry())
+        except sqlite3.Error as error:
+            self._close()
+            return _said(error)
+        except Exception as error:  # the thread must not end: everybody waits for it
+            log.exception("a batch cannot be written")
+            return _said(error)
+        return None
+
+    def _open(self) -> sqlite3.Connection:
+        if self._connection is None:
+            self._connection = self._file.connect()
+        return self._connection
+
+    def _close(self) -> None:
+        """Takes a new connection the next time: this one may hold what cannot be rolled back."""
+        close(self._connection)
+        self._connection = None
+
+    # ------------------------------------------------------------ filing and forgetting
+
+    def _tidy(self) -> bool:
+        """Files some of what was committed, and forgets some of what is old. Returns whether there is more of it."""
+        more, trouble = False, None
+        try:
+            connection = self._open()
+            more = file_oldest(connection)
+            more = prune(connection, *self._times()) or more
+            self._file.check_place()
+        except (sqlite3.Error, ValueError) as error:
+            self._close()
+            more, trouble = False, _said(error)
+        if trouble != self._trouble:
+            self._trouble = trouble
+            self._tidied(trouble)
+        if not more:
+            self._tidy_at = time.monotonic() + _TIDY_EVERY
+        return more
+
+    # ------------------------------------------------------------ checkpoints
+
+    def _make_checkpoints(self) -> None:
         connection: sqlite3.Connection | None = None
         last = False
         while not last:
             last = self._stopped.wait(_CHECKPOINT_EVERY)
-            if last:
-                self._threads[0].join()
             try:
-                if connection is None:
-                    connection = self._connect()
-                # PASSIVE takes what it can without waiting for anybody; the last one leaves an empty log behind.
-                connection.execute(f"PRAGMA wal_checkpoint({'TRUNCATE' if last else 'PASSIVE'})").fetchall()
+                connection = connection or self._file.connect()
+                _checkpoint(connection, last=last)
             except sqlite3.Error:
                 close(connection)
                 connection = None  # the writer meets the same trouble, and says so
         close(connection)
 
 
-def commit(connection: sqlite3.Connection, batch: Batch) -> None:
-    """Writes a batch, all of it or nothing. Raises sqlite3.Error."""
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        if batch.forget_ended is not None:
-            _forget(connection, batch.forget_ended, batch.now)
-        if batch.calls:
-            connection.executemany(_KEEP_CALL, batch.calls)
-        if batch.steps:
-            connection.executemany(_KEEP_STEPS, batch.steps)
-        if batch.early:
-            connection.executemany(_KEEP_EARLY, batch.early)
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
+def _checkpoint(connection: sqlite3.Connection, *, last: bool) -> None:
+    """Moves what it can without waiting for anybody; the last one leaves an empty log behind."""
+    (_, pages, _) = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+    if last:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    elif pages > LONGEST_LOG:
+        connection.execute("PRAGMA wal_checkpoint(RESTART)").fetchall()  # what came since: commits wait for it
 
 
-def _forget(connection: sqlite3.Connection, before: int, now: int) -> None:
-    old = connection.execute(_OLD, (before, _PRUNE_AT_ONCE)).fetchall()
-    connection.executemany("DELETE FROM steps WHERE call = ?", old)
-    connection.executemany("DELETE FROM calls WHERE id = ?", old)
-    connection.execute("DELETE FROM early WHERE until < ?", (now,))
-
-
-def close(connection: sqlite3.Connection | None) -> None:
-    """Closes a connection, if there is one, whatever state it is in."""
-    if connection is not None:
-        with contextlib.suppress(sqlite3.Error):
-            connection.close()
+def _said(error: Exception) -> str:
+    return str(error) or type(error).__name__

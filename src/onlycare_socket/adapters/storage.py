@@ -3,39 +3,51 @@
 from functools import partial
 from pathlib import Path
 
+from onlycare_socket.adapters.absent import AbsentFacts
 from onlycare_socket.adapters.memory import MemoryCallLog, MemoryCallStore
 from onlycare_socket.calls.restart import taken_up
 from onlycare_socket.calls.terms import Terms
 from onlycare_socket.clock import Clock
+from onlycare_socket.config import Settings
 from onlycare_socket.config.values import SQLITE
 from onlycare_socket.ports import Storage, StorageError
 
 
-def storage(setting: str, clock: Clock, terms: Terms, ended_calls: int) -> Storage:
+def storage(settings: Settings, clock: Clock, terms: Terms) -> Storage:
     """Returns what the setting STORE names; imports what is used and nothing else."""
-    if setting.startswith(SQLITE):
-        return _sqlite(Path(setting.removeprefix(SQLITE)), clock, terms, ended_calls)
-    store = MemoryCallStore(clock, ended_calls)
-    return Storage(store=store, log=MemoryCallLog(store))
+    if settings.store.startswith(SQLITE):
+        return _sqlite(settings, clock, terms)
+    store = MemoryCallStore(clock, settings.ended_calls)
+    return Storage(store=store, log=MemoryCallLog(store), facts=AbsentFacts())
 
 
-def _sqlite(path: Path, clock: Clock, terms: Terms, ended_calls: int) -> Storage:
+def _sqlite(settings: Settings, clock: Clock, terms: Terms) -> Storage:
     import sqlite3
 
-    from onlycare_socket.adapters.sqlite import SqliteCallLog, SqliteCallStore
+    from onlycare_socket.adapters.sqlite import SqliteCallStore
+    from onlycare_socket.adapters.sqlite_facts import SqliteFacts
     from onlycare_socket.adapters.sqlite_file import CallsFile, FileInUse
+    from onlycare_socket.adapters.sqlite_log import SqliteCallLog
 
-    store = SqliteCallStore(CallsFile(path), clock, partial(taken_up, terms), ended_calls)
-    log = SqliteCallLog(store, clock)
+    path = Path(settings.store.removeprefix(SQLITE))
+    file = CallsFile(path, full_sync=settings.store_sync == "full")
+    store = SqliteCallStore(file, clock, partial(taken_up, terms), settings.ended_calls)
 
     async def start() -> None:
         try:
             await store.start()
-        except (FileInUse, OSError, sqlite3.Error) as error:
-            raise StorageError(getattr(error, "strerror", None) or str(error)) from None
+        except OSError as error:
+            raise StorageError(f"{error.filename or path}: {error.strerror}") from None
+        except (FileInUse, sqlite3.Error) as error:
+            raise StorageError(str(error)) from None
 
-    async def stop() -> None:
-        await log.stop()
-        await store.stop()
-
-    return Storage(store=store, log=log, start=start, stop=stop, trouble=lambda: "DEGRADED" if store.degraded else None)
+    return Storage(
+        store=store,
+        log=SqliteCallLog(store, clock),
+        facts=SqliteFacts(store),
+        start=start,
+        stop=store.stop,
+        trouble=lambda: "DEGRADED" if store.degraded else None,
+        commit_seconds=store.commit_seconds,
+        failures=lambda: store.failures,
+    )

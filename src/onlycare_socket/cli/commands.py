@@ -12,6 +12,7 @@ from rich.text import Text
 from onlycare_socket import __version__
 from onlycare_socket.cli import doctor as examining
 from onlycare_socket.cli import settings_page, show
+from onlycare_socket.cli.backup import make_backup
 from onlycare_socket.cli.call import Outcome, Plan, Step, make_call
 from onlycare_socket.cli.compare import command as comparing
 from onlycare_socket.cli.compare.stage import Manner
@@ -314,6 +315,20 @@ def end(call_id: Id, url: Url = None, env_file: EnvFile = ".env", json: AsJson =
 def disconnect(user_id: Id, url: Url = None, env_file: EnvFile = ".env", json: AsJson = False) -> None:
     """Close all connections of a user, who must prove again who it is: after a log-out or a revoked token."""
     (show.as_json if json else show.facts)(_api(url, env_file).disconnect(user_id))
+
+
+@app.command(epilog="Example: sudo onlycare-socket backup /var/backups/calls-$(date +%F).db")
+def backup(
+    file: Annotated[Path, typer.Argument(help="The file to write; readable by its owner only.")],
+    force: Annotated[bool, typer.Option("--force", help="Replace the file if it is there.")] = False,
+    env_file: EnvFile = USUAL_FILE,
+) -> None:
+    """Copy the file of calls, while the server runs or not.
+
+    To go back to a copy: stop the server, put it in the place of STORE's file with nothing beside it (-wal, -shm),
+    owned by the server's user, and start.
+    """
+    print(f"OK: {make_backup(file, env_file, force=force)}")
 
 
 @app.command()

@@ -10,6 +10,7 @@ from contextlib import closing
 from onlycare_socket import logs
 from onlycare_socket.cli.failure import Failure, WrongUsage
 from onlycare_socket.config import ENV_FILE_VARIABLE, USUAL_FILE, Settings, SettingsError, load
+from onlycare_socket.config.values import SQLITE
 from onlycare_socket.logs.lean import structlog
 from onlycare_socket.supervisor import Supervisor
 
@@ -114,9 +115,10 @@ def _what_to_try(settings: Settings) -> str:
     name = settings.host if ":" not in settings.host else f"[{settings.host}]"
     url = f"http://{name}:{settings.port}"
     command = os.path.relpath(sys.argv[0]) if os.path.isabs(sys.argv[0]) else sys.argv[0]
+    kept = "nothing is kept" if settings.store == "memory" else f"calls are kept in {settings.store[len(SQLITE) :]}"
     target = "" if (settings.host, settings.port) == ("127.0.0.1", 3001) else f" --url {url}"
     return f"""\
-Development server on {url}. Ctrl-C stops it; nothing is kept.
+Development server on {url}. Ctrl-C stops it; {kept}.
 
   two phones in the browser   {url}/test-client
   a whole call, timed         {command} call{target}

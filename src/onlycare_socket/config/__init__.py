@@ -5,7 +5,24 @@ stops the start, a name that looks like a mistake is only pointed out. Nothing h
 by itself: it is handed in.
 """
 
-from onlycare_socket.config.load import ENV_FILE_VARIABLE, USUAL_FILE, SettingsError, is_loopback, load, look_up
+from onlycare_socket.config.load import (
+    ENV_FILE_VARIABLE,
+    USUAL_FILE,
+    SettingsError,
+    is_loopback,
+    load,
+    look_up,
+    usual_store,
+)
 from onlycare_socket.config.settings import Settings
 
-__all__ = ["ENV_FILE_VARIABLE", "USUAL_FILE", "Settings", "SettingsError", "is_loopback", "load", "look_up"]
+__all__ = [
+    "ENV_FILE_VARIABLE",
+    "USUAL_FILE",
+    "Settings",
+    "SettingsError",
+    "is_loopback",
+    "load",
+    "look_up",
+    "usual_store",
+]

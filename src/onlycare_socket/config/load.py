@@ -13,7 +13,7 @@ from dotenv.parser import parse_stream
 from onlycare_socket.config.api_secret import DEVELOPMENT_SECRET
 from onlycare_socket.config.fields import FIELDS, Field
 from onlycare_socket.config.settings import Settings
-from onlycare_socket.config.values import value_of
+from onlycare_socket.config.values import SQLITE, value_of
 
 _BY_VARIABLE = {field.variable: field for field in FIELDS}
 _ALIKE = 0.84
@@ -144,11 +144,17 @@ def _complete(given: dict[str, Any], dev: bool) -> Settings:
     """Fills in the defaults that depend on other settings."""
     if "auth" not in given:
         given["auth"] = _usual_auth(given, dev)
+    given.setdefault("store", usual_store(dev=dev))
     if dev:
         given.setdefault("laravel_api_secret", (DEVELOPMENT_SECRET,))
         given.setdefault("test_client", True)
         given.setdefault("log_format", "text")
     return Settings(**given, dev=dev)
+
+
+def usual_store(*, dev: bool) -> str:
+    """Returns where calls are kept when nobody says."""
+    return f"{SQLITE}data/calls.db" if dev else f"{SQLITE}/var/lib/onlycare-socket/calls.db"
 
 
 def _usual_auth(given: dict[str, Any], dev: bool) -> str:

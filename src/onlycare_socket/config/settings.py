@@ -206,11 +206,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     store: Annotated[
         str,
         setting(
-            "Where calls are kept: `memory`, which a restart forgets, or a SQLite file, `sqlite:///relative` or "
-            "`sqlite:////absolute`, which survives restarts and kill -9.",
+            "Where calls are kept: a SQLite file, `sqlite:///relative` or `sqlite:////absolute`, which survives "
+            "restarts and kill -9, or `memory`, which a restart forgets.",
+            default="sqlite:////var/lib/onlycare-socket/calls.db; sqlite:///data/calls.db with --dev",
+            example="sqlite:////var/lib/onlycare-socket/calls.db",
             section="State and push",
         ),
     ] = "memory"
+    store_sync: Annotated[
+        Literal["normal", "full"],
+        setting(
+            "With a SQLite file: `full` waits for the disk at every commit, so that a power cut loses nothing either; "
+            "`normal` may lose the last commits in a power cut, and in no other case."
+        ),
+    ] = "normal"
     redis_url: Annotated[
         str | None, setting("Address of Redis for several servers. Not in this version.", secret=True)
     ] = None

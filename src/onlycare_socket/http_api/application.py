@@ -12,7 +12,7 @@ from onlycare_socket.http_api.monitoring import Condition, Monitoring
 from onlycare_socket.http_api.page import TestPage
 from onlycare_socket.http_api.users import UserRequests
 from onlycare_socket.http_api.words import BackendWords
-from onlycare_socket.ports import Authenticator, CallLog, CallStore
+from onlycare_socket.ports import Authenticator, CallLog, CallStore, Facts
 from onlycare_socket.sockets import NodeSockets
 from onlycare_socket.switchboard import Switchboard
 
@@ -31,6 +31,7 @@ class HttpApi:
         switchboard: Switchboard,
         store: CallStore,
         log: CallLog,
+        facts: Facts,
         sockets: NodeSockets,
         authenticator: Authenticator,
         clock: Clock,
@@ -40,7 +41,7 @@ class HttpApi:
         self._access = access
         self._routes = [
             *Monitoring(condition=condition, sockets=sockets, log=log, clock=clock, metrics=metrics).routes(),
-            *UserRequests(sockets, authenticator).routes(),
+            *UserRequests(sockets, authenticator, facts).routes(),
             *BackendWords(switchboard, sockets).routes(),
             *CallRequests(switchboard=switchboard, store=store, log=log).routes(),
             *(TestPage().routes() if test_page else ()),

@@ -1,5 +1,6 @@
 """`/api/users/*` and `/api/connected-users`: who is connected, at once and true, and logging somebody out."""
 
+import asyncio
 import heapq
 
 from aiohttp import web
@@ -7,7 +8,7 @@ from msgspec import Struct
 
 from onlycare_socket.calls.ids import canonical_user
 from onlycare_socket.http_api.exchange import BadRequest, answer, read_body, read_number
-from onlycare_socket.ports import Authenticator
+from onlycare_socket.ports import Authenticator, Facts
 from onlycare_socket.sockets import NodeSockets
 
 MAX_ASKED = 1_000
@@ -30,9 +31,10 @@ class OnlineQuestion(Struct, frozen=True, rename="camel"):
 class UserRequests:
     """Answers questions about users."""
 
-    def __init__(self, sockets: NodeSockets, authenticator: Authenticator) -> None:
+    def __init__(self, sockets: NodeSockets, authenticator: Authenticator, facts: Facts) -> None:
         self._sockets = sockets
         self._authenticator = authenticator
+        self._facts = facts
 
     def routes(self) -> list[web.RouteDef]:
         """Returns what to add to the application."""
@@ -79,10 +81,16 @@ class UserRequests:
         return answer({"online": {written: self._sockets.online(canonical_user(written)) for written in asked}})
 
     async def _disconnect(self, request: web.Request) -> web.Response:
-        """Forgets the verdicts first: the client comes back at once, and must be asked about anew."""
+        """Forgets the verdicts first: the client comes back at once, and must be asked about anew.
+
+        The answer waits until they are gone from the file, too: no crash after it brings them back.
+        """
         user = canonical_user(request.match_info["userId"])
         self._authenticator.forget(user)
         connections = self._sockets.connections(user)
         for connection in connections:
             connection.socket.close("logged out by the backend")
+        settled = asyncio.Event()
+        self._facts.settled(settled.set)
+        await settled.wait()
         return answer({"success": True, "disconnected": len(connections)})

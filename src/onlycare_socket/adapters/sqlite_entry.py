@@ -1,4 +1,4 @@
-"""What is decided and not in the file yet."""
+"""What is decided and not in the file yet, and the form in which one commit writes it: an entry of the journal."""
 
 from collections import deque
 from collections.abc import Callable
@@ -7,7 +7,6 @@ from typing import Any, Final
 import msgspec
 from msgspec import msgpack
 
-from onlycare_socket.adapters.sqlite_writer import Batch, CallRow, StepsRow
 from onlycare_socket.calls.call import Call, Early, Step
 from onlycare_socket.calls.decision import Decision
 from onlycare_socket.calls.ids import CallId, Millis
@@ -15,29 +14,39 @@ from onlycare_socket.calls.ids import CallId, Millis
 MOST_STEPS: Final = 100_000
 """Steps that wait for a file that cannot be written, and early commands; the oldest are forgotten first."""
 
+FactKey = tuple[str, str]
+"""A kind and a key."""
+Fact = tuple[Millis | None, bytes] | None
+"""Until when it is kept and what it says; None: it is dropped."""
+
+Entry = tuple[list[Call], list[tuple[CallId, Step]], list[Early], list[tuple[FactKey, Fact]]]
+"""Changed calls as they are now; steps with the call that each belongs to and early commands, in their order; facts."""
+
 _encode: Final = msgpack.Encoder().encode
+decode_entry: Final = msgpack.Decoder(Entry).decode
 
 
 class Unsaved:
-    """Calls as they are now, with the steps and early commands that came since."""
+    """Calls and facts as they are now, with the steps and early commands that came since."""
 
-    __slots__ = ("calls", "early", "steps")
+    __slots__ = ("calls", "early", "facts", "steps")
 
     def __init__(self) -> None:
         self.calls: dict[CallId, Call] = {}
         self.steps: deque[tuple[CallId, Step]] = deque(maxlen=MOST_STEPS)
         self.early: deque[Early] = deque(maxlen=MOST_STEPS)
+        self.facts: dict[FactKey, Fact] = {}
 
     def __bool__(self) -> bool:
-        return bool(self.calls or self.steps or self.early)
+        return bool(self.calls or self.steps or self.early or self.facts)
 
     def add(self, decision: Decision, keeps: Callable[[CallId], bool]) -> bool:
         """Takes what a decision changed, of calls that are kept. Returns whether that was anything."""
         for call in decision.calls:
             self.calls[call.id] = call
         steps = [step for step in decision.steps if keeps(step[0])]
-        self.steps.extend(steps)
-        self.early.extend(decision.early)
+        self.steps += steps
+        self.early += decision.early
         return bool(decision.calls or steps or decision.early)
 
     def note(self, call: Call, step: Step) -> None:
@@ -48,35 +57,14 @@ class Unsaved:
     def put_back(self, older: "Unsaved") -> None:
         """Takes what could not be saved; what came meanwhile is newer."""
         self.calls = {**older.calls, **self.calls}
-        older.steps.extend(self.steps)
-        older.early.extend(self.early)
+        self.facts = {**older.facts, **self.facts}
+        older.steps += self.steps
+        older.early += self.early
         self.steps, self.early = older.steps, older.early
 
-    def batch(self, number: int, forget_ended: Millis | None, now: Millis) -> Batch:
-        """Returns what to commit; steps and early commands are numbered from `number` on, upwards."""
-        return Batch(
-            calls=[call_row(call) for call in self.calls.values()],
-            steps=self._step_rows(number),
-            early=[(number + place, early.until, packed(early)) for place, early in enumerate(self.early)],
-            forget_ended=forget_ended,
-            now=now,
-        )
-
-    @property
-    def numbers(self) -> int:
-        """How many numbers a batch takes."""
-        return max(1, len(self.early))
-
-    def _step_rows(self, number: int) -> list[StepsRow]:
-        steps_of: dict[CallId, list[Step]] = {}
-        for call, step in self.steps:
-            steps_of.setdefault(call, []).append(step)
-        return [(call, number, packed(steps)) for call, steps in steps_of.items()]
-
-
-def call_row(call: Call) -> CallRow:
-    """Returns a call as the file has it."""
-    return call.id, call.caller.user, call.receiver.user, call.created, call.ended, packed(call)
+    def entry(self) -> bytes:
+        """Returns it all as an entry of the journal."""
+        return packed((list(self.calls.values()), list(self.steps), list(self.early), list(self.facts.items())))
 
 
 def packed(record: object) -> bytes:

@@ -1,0 +1,224 @@
+"""The tables of the SQLite store: a journal that commits append to, and the calls, filed from it by their ids.
+
+A commit is one row of the journal: it writes hardly more than its own bytes. Up to a second later its calls are filed,
+each once, whatever became of it meanwhile. A crash in between loses nothing: the next process files what it finds in
+the journal, and who reads the tables reads the journal as well (`sqlite_reading`).
+"""
+
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Final
+
+from msgspec import json
+
+from onlycare_socket.adapters.sqlite_entry import Fact, FactKey, decode_entry, packed
+from onlycare_socket.calls.call import Call, Early, Step
+from onlycare_socket.calls.ids import CallId
+
+MIGRATIONS: Final[tuple[str, ...]] = (
+    """
+    CREATE TABLE journal (
+        number INTEGER PRIMARY KEY,
+        body BLOB NOT NULL           -- what one commit changed, by msgpack
+    );
+    CREATE TABLE calls (
+        number INTEGER PRIMARY KEY,
+        id TEXT NOT NULL UNIQUE,
+        caller TEXT NOT NULL,
+        receiver TEXT NOT NULL,
+        created INTEGER NOT NULL,    -- ms since 1970
+        ended INTEGER,               -- ms since 1970; NULL while it is live
+        body BLOB NOT NULL,          -- the whole call, by msgpack
+        steps BLOB NOT NULL          -- its timeline, in pieces: four bytes with the length, then msgpack
+    );
+    CREATE INDEX calls_live ON calls (number) WHERE ended IS NULL;
+    CREATE INDEX calls_ended ON calls (ended) WHERE ended IS NOT NULL;
+    CREATE INDEX calls_caller ON calls (caller, ended) WHERE ended IS NOT NULL;
+    CREATE INDEX calls_receiver ON calls (receiver, ended) WHERE ended IS NOT NULL;
+    CREATE TABLE early (             -- commands on calls that nobody has dialled yet
+        call TEXT NOT NULL,
+        user TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        caller TEXT NOT NULL,        -- empty when it names none
+        receiver TEXT NOT NULL,
+        until INTEGER NOT NULL,      -- ms since 1970
+        body BLOB NOT NULL,          -- as it was first said, by msgpack
+        PRIMARY KEY (call, user, kind, caller, receiver)
+    );
+    CREATE TABLE facts (             -- what else the next process is to know
+        kind TEXT NOT NULL,
+        key TEXT NOT NULL,
+        until INTEGER,               -- ms since 1970; NULL: until it is dropped
+        body BLOB NOT NULL,
+        PRIMARY KEY (kind, key)
+    ) WITHOUT ROWID;
+    CREATE INDEX facts_until ON facts (until) WHERE until IS NOT NULL;
+    """,
+)
+"""What leads from each schema to the next one. A file says by its `user_version` how many of them it has."""
+
+FILED_AT_ONCE: Final = 200
+"""Calls that one transaction files, about: the next commit waits for it."""
+PRUNED_AT_ONCE: Final = 200
+"""Calls that one transaction forgets at the most, for the same reason."""
+LONGEST_TIMELINE: Final = 64 * 1024
+"""Bytes: what comes to a timeline that is longer is left out."""
+PIECE_SIZE: Final = 4
+"""Bytes of the length of a piece of a timeline."""
+
+_ENTRIES_AT_ONCE: Final = 100
+
+
+class NewerFile(sqlite3.DatabaseError):
+    """The file is of a newer version of this server."""
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Brings a database to this version's schema, step by step, each wholly or not at all. Raises NewerFile."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version > len(MIGRATIONS):
+        raise NewerFile(f"it is of a newer version of this server (schema {version}, known up to {len(MIGRATIONS)})")
+    for number, script in enumerate(MIGRATIONS[version:], version + 1):
+        connection.executescript(f"BEGIN IMMEDIATE; {script}; PRAGMA user_version = {number}; COMMIT")
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection, kind: str) -> Iterator[None]:
+    """Runs the block in a transaction of this kind, `IMMEDIATE` to write or `DEFERRED` to read."""
+    connection.execute(f"BEGIN {kind}")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def append(connection: sqlite3.Connection, entry: bytes) -> None:
+    """Commits an entry of the journal. Raises sqlite3.Error."""
+    connection.execute("INSERT INTO journal (body) VALUES (?)", (entry,))
+
+
+# ---------------------------------------------------------------- filing
+
+# One statement for all calls: a thread lets go of the interpreter for each, and waits to have it back. JSON holds no
+# bytes, so it says where they are in the second parameter.
+_FILE_CALLS: Final = """
+    INSERT INTO calls (id, caller, receiver, created, ended, body, steps)
+    SELECT
+        json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'),
+        json_extract(value, '$[3]'), json_extract(value, '$[4]'),
+        substr(?2, json_extract(value, '$[5]'), json_extract(value, '$[6]')),
+        substr(?2, json_extract(value, '$[7]'), json_extract(value, '$[8]'))
+    FROM json_each(?1) WHERE true
+    ON CONFLICT (id) DO UPDATE SET
+        caller = excluded.caller, receiver = excluded.receiver, created = excluded.created,
+        ended = excluded.ended, body = excluded.body,
+        steps = CASE
+            WHEN created <> excluded.created THEN excluded.steps -- the id of a forgotten call, dialled anew
+            WHEN length(steps) > ?3 THEN steps
+            ELSE CAST(steps || excluded.steps AS BLOB)
+        END
+"""
+_OLDEST: Final = "SELECT number, body FROM journal ORDER BY number LIMIT ?"
+_FILE_STEPS: Final = "UPDATE calls SET steps = CAST(steps || ? AS BLOB) WHERE id = ? AND length(steps) <= ?"
+_FILE_EARLY: Final = """
+    INSERT INTO early (call, user, kind, caller, receiver, until, body) VALUES (?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT DO UPDATE SET until = excluded.until
+"""
+_FILE_FACT: Final = "INSERT OR REPLACE INTO facts (kind, key, until, body) VALUES (?, ?, ?, ?)"
+_DROP_FACT: Final = "DELETE FROM facts WHERE kind = ? AND key = ?"
+
+
+def file_oldest(connection: sqlite3.Connection) -> bool:
+    """Files the oldest entries of the journal in one transaction. Returns whether there may be more of them.
+
+    Raises sqlite3.Error, and ValueError for an entry that is none.
+    """
+    calls: dict[CallId, Call] = {}
+    steps: dict[CallId, list[Step]] = {}
+    early: list[Early] = []
+    facts: dict[FactKey, Fact] = {}
+    with transaction(connection, "IMMEDIATE"):
+        rows = connection.execute(_OLDEST, (_ENTRIES_AT_ONCE,)).fetchall()
+        last = 0
+        for number, body in rows:
+            last = number
+            changed, taken, said, known = decode_entry(body)
+            calls |= {call.id: call for call in changed}
+            for call, step in taken:
+                steps.setdefault(call, []).append(step)
+            early += said
+            facts.update(known)
+            if len(calls) + len(facts) >= FILED_AT_ONCE:
+                break
+        if calls:
+            connection.execute(_FILE_CALLS, (*_calls_and_bytes(calls, steps), LONGEST_TIMELINE))
+        for id_ in steps.keys() - calls.keys():
+            connection.execute(_FILE_STEPS, (_piece(steps[id_]), id_, LONGEST_TIMELINE))
+        connection.executemany(_FILE_EARLY, map(_early_row, early))
+        connection.executemany(_FILE_FACT, [(*key, *fact) for key, fact in facts.items() if fact is not None])
+        connection.executemany(_DROP_FACT, [key for key, fact in facts.items() if fact is None])
+        connection.execute("DELETE FROM journal WHERE number <= ?", (last,))
+    return len(rows) == _ENTRIES_AT_ONCE or (bool(rows) and rows[-1][0] != last)
+
+
+def _calls_and_bytes(calls: Mapping[CallId, Call], steps: Mapping[CallId, list[Step]]) -> tuple[str, bytes]:
+    """Returns rows as JSON, and the bytes that they point into; the first byte is 1."""
+    rows: list[tuple[str | int | None, ...]] = []
+    pieces: list[bytes] = []
+    at = 1
+    for call in calls.values():
+        taken = steps.get(call.id)
+        body, timeline = packed(call), _piece(taken) if taken else b""
+        then = at + len(body)
+        rows.append(
+            (
+                call.id,
+                call.caller.user,
+                call.receiver.user,
+                call.created,
+                call.ended,
+                at,
+                len(body),
+                then,
+                len(timeline),
+            )
+        )
+        pieces += (body, timeline)
+        at = then + len(timeline)
+    return json.encode(rows).decode(), b"".join(pieces)
+
+
+def _piece(steps: list[Step]) -> bytes:
+    body = packed(steps)
+    return len(body).to_bytes(PIECE_SIZE, "big") + body
+
+
+def _early_row(early: Early) -> tuple[str, str, str, str, str, int, bytes]:
+    return (
+        early.call,
+        early.user,
+        early.kind,
+        early.caller or "",
+        early.receiver or "",
+        early.until,
+        packed(early),
+    )
+
+
+# ---------------------------------------------------------------- forgetting
+
+_PRUNE: Final = "DELETE FROM calls WHERE number IN (SELECT number FROM calls WHERE ended < ? ORDER BY ended LIMIT ?)"
+
+
+def prune(connection: sqlite3.Connection, now: int, oldest: int) -> bool:
+    """Forgets some calls that ended before `oldest`, early commands and facts whose time is over; ms since 1970.
+
+    Returns whether there may be more of them. Raises sqlite3.Error.
+    """
+    connection.execute("DELETE FROM early WHERE until < ?", (now,))
+    connection.execute("DELETE FROM facts WHERE until < ?", (now,))
+    return connection.execute(_PRUNE, (oldest, PRUNED_AT_ONCE)).rowcount == PRUNED_AT_ONCE
