@@ -23,6 +23,7 @@ COMPILED = (
     "adapters/memory.py",
     "adapters/timers.py",
     "calls/answering.py",
+    "calls/audit.py",
     "calls/backend.py",
     "calls/decision.py",
     "calls/dialling.py",

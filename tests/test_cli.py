@@ -186,7 +186,9 @@ def test_a_development_server_is_refused_on_other_addresses(empty: Path) -> None
 
 
 def test_an_address_of_another_machine_is_refused(empty: Path) -> None:
-    line = error(run("serve", "--host", "192.0.2.1", cwd=empty, LARAVEL_API_URL="http://127.0.0.1:9", STORE="memory"), 1)
+    line = error(
+        run("serve", "--host", "192.0.2.1", cwd=empty, LARAVEL_API_URL="http://127.0.0.1:9", STORE="memory"), 1
+    )
     assert "cannot listen on 192.0.2.1, port 3001" in line
 
 

@@ -368,5 +368,5 @@ async def test_row_20_the_timeline_tells_what_happened_to_one_call(server: InPro
     told = {step["detail"]: sorted(step["told"]) for step in timeline["steps"] if "told" in step}
     assert told["call:incoming"] == ["d:phone", "d:tablet"]
     assert told["call:rejected"] == ["d:phone"]
-    assert told["call:ended"] == ["d:phone", "d:tablet"]
+    assert told["call:cancelled, call:ended"] == ["d:phone", "d:tablet"]
     assert timeline["summary"].startswith("1 called 2 (audio): declined after ")

@@ -1,12 +1,14 @@
 """What the switchboard does when something under it fails: everybody is answered, nothing is half done."""
 
 from collections.abc import Callable, Iterator, MutableMapping
+from functools import partial
 from typing import Any
 from unittest.mock import ANY, patch
 
 import pytest
 
 from onlycare_socket.calls import backend, rules
+from onlycare_socket.calls.audit import Audit
 from onlycare_socket.calls.call import Call
 from onlycare_socket.calls.decision import Decide, Decision, Note
 from onlycare_socket.calls.ids import CallId, UserId
@@ -51,6 +53,25 @@ class LateStore:
     def catch_up(self) -> None:
         while self.waiting:
             self._store.transact(*self.waiting.pop(0))
+
+
+class StoreOnDisk:
+    """A store that decides at once and tells when it is on disk, as SQLite's does: `commit` tells what waits."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._store = exchange.store
+        self._waiting: list[Callable[[], None]] = []
+        self.note = exchange.store.note
+        self.due = exchange.store.due
+        self.find = exchange.store.find
+
+    def transact(self, call: CallId | None, users: tuple[UserId, ...], decide: Decide, done: Done) -> None:
+        self._store.transact(call, users, decide, lambda decision: self._waiting.append(partial(done, decision)))
+
+    def commit(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for done in waiting:
+            done()
 
 
 class TestWithoutTheStore:
@@ -186,3 +207,53 @@ class TestAStoreThatTakesItsTime:
             "ack",
             "call:ended/cancelled",
         ]
+
+
+class TestARingThatTheRulesHaveOvertaken:
+    """The call is over, or another device has it, when the ring is at last written: the stop follows it at once."""
+
+    @pytest.fixture
+    def disk(self, monkeypatch: pytest.MonkeyPatch) -> tuple[Exchange, StoreOnDisk, Phone]:
+        exchange = Exchange()
+        ana = exchange.phone(ANA)
+        store = StoreOnDisk(exchange)
+        exchange.answers_later = True
+        monkeypatch.setattr(exchange.switchboard, "_store", store)
+        return exchange, store, ana
+
+    def test_no_device_rings_for_a_call_that_was_cancelled(self, disk: tuple[Exchange, StoreOnDisk, Phone]) -> None:
+        exchange, store, ana = disk
+        bea = exchange.phone(BEA)
+        ana.dial(BEA)
+        ana.cancel()
+        store.commit()
+        assert bea.new() == ["call:incoming", "call:cancelled/cancelled", "call:ended/cancelled"]
+        assert exchange.legs(BEA) == {"1": "stopped"}
+        assert Audit().look(exchange.call()) == []
+
+    def test_a_phone_that_never_heard_the_stop_is_told_when_it_is_back(
+        self, disk: tuple[Exchange, StoreOnDisk, Phone]
+    ) -> None:
+        exchange, store, ana = disk
+        bea = exchange.phone(BEA)
+        ana.dial(BEA)
+        ana.cancel()
+        store.commit()
+        bea.leave()
+        back = exchange.phone(BEA)
+        store.commit()
+        assert back.new() == ["call:ended/cancelled"]
+
+    def test_no_other_device_rings_for_a_call_that_was_answered(
+        self, disk: tuple[Exchange, StoreOnDisk, Phone]
+    ) -> None:
+        exchange, store, ana = disk
+        bea, tablet = exchange.phone(BEA), exchange.phone(BEA, "tablet")
+        ana.dial(BEA)
+        bea.accept()
+        store.commit()
+        assert tablet.new() == ["call:incoming", "call:cancelled/answered_elsewhere", "call:ended/answered_elsewhere"]
+        assert exchange.legs(BEA) == {"1": "accepted", "tablet": "stopped"}
+        ana.end()
+        store.commit()
+        assert Audit().look(exchange.call()) == []

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from onlycare_socket.calls.audit import Audit
 from onlycare_socket.calls.call import Call
 from onlycare_socket.calls.ids import CallId, canonical_user
 from onlycare_socket.calls.parts import deadlines_of, leg_of, party_of, role_of
@@ -370,6 +371,11 @@ class Calls(RuleBasedStateMachine):
                 assert "caller_grace" in kinds
             if call.state is State.ACCEPTED and not (online(call.caller.user) or online(call.receiver.user)):
                 assert "call_grace" in kinds
+
+    @invariant()
+    def the_auditor_finds_nothing(self) -> None:
+        audit = Audit()
+        assert [finding.flaw.value for call in self._all() for finding in audit.look(call)] == []
 
     def _all(self) -> list[Call]:
         found: list[tuple[Call, ...]] = []

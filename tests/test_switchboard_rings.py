@@ -22,7 +22,7 @@ class TestTheSignOfLife:
         ana.dial(BEA)
         bea.session.probes.pop()(True)
         assert exchange.push.woken == []
-        assert [step.what for step in exchange.steps()] == ["call:initiate", "told"]
+        assert [(step.what, step.by, step.device) for step in exchange.steps()][2:] == [("there", BEA, bea.device)]
 
     def test_a_phone_that_is_silent_is_pushed_and_the_timeline_says_so(
         self, exchange: Exchange, ana: Phone, bea: Phone
@@ -31,7 +31,10 @@ class TestTheSignOfLife:
         ana.dial(BEA)
         bea.session.probes.pop()(False)
         assert exchange.push.woken == [("17", bea.device)]
-        assert [(step.what, step.device) for step in exchange.steps()][-1] == ("silent", bea.device)
+        assert [(step.what, step.by, step.device, step.detail) for step in exchange.steps()][2:] == [
+            ("silent", BEA, bea.device, "it did not answer the ping"),
+            ("push", BEA, bea.device, "asked for: this phone is silent"),
+        ]
         assert exchange.switchboard.counts["silent_phones"] == 1
 
     def test_the_caller_is_not_told_that_it_was_silent(self, exchange: Exchange, ana: Phone, bea: Phone) -> None:

@@ -13,8 +13,10 @@ from aiohttp import web
 from msgspec import Struct
 
 from onlycare_socket.adapters.absent import AbsentBackend, AbsentPush
+from onlycare_socket.adapters.authentication import authentication
 from onlycare_socket.adapters.storage import storage
 from onlycare_socket.application import Application
+from onlycare_socket.auditor import Auditor
 from onlycare_socket.calls.terms import Terms
 from onlycare_socket.clock import Clock, SystemClock
 from onlycare_socket.collector import Collector
@@ -22,7 +24,7 @@ from onlycare_socket.config import Settings
 from onlycare_socket.connecting import Entrance
 from onlycare_socket.http_api import Access, Condition, HttpApi
 from onlycare_socket.instruments import Sources, show
-from onlycare_socket.limits import ConnectBudget, EventBudget, FailedAuthDelay
+from onlycare_socket.limits import ConnectBudget, EventBudget
 from onlycare_socket.metrics import Metrics
 from onlycare_socket.pauses import Buckets, GcPauses, LoopLag
 from onlycare_socket.ports import Authenticator, Backend, Storage
@@ -77,6 +79,7 @@ class Vitals(Struct, frozen=True, kw_only=True):
     lag: LoopLag
     gc: GcPauses
     collector: Collector
+    auditor: Auditor
     auth_seconds: Buckets
 
 
@@ -89,12 +92,7 @@ def build(
 ) -> Application:
     """Returns a server that has not started yet. Tests pass a clock that they set, and outside systems of theirs."""
     auth_seconds = Buckets(AUTH_BOUNDS)
-    core = _core(
-        settings,
-        clock or SystemClock(),
-        authenticator or _authenticator(settings, auth_seconds.observe),
-        backend or AbsentBackend(),
-    )
+    core = _core(settings, clock or SystemClock(), authenticator, auth_seconds, backend or AbsentBackend())
     edge = _edge(settings, core)
     vitals = _vitals(settings, core, edge, auth_seconds)
     condition = Condition(core.clock.monotonic())
@@ -117,10 +115,13 @@ def build(
     )
 
 
-def _core(settings: Settings, clock: Clock, authenticator: Authenticator, backend: Backend) -> Core:
+def _core(
+    settings: Settings, clock: Clock, authenticator: Authenticator | None, auth_seconds: Buckets, backend: Backend
+) -> Core:
     terms = _terms(settings)
     stored = storage(settings, clock, terms)
     sockets = NodeSockets(clock)
+    authenticator = authenticator or authentication(settings, clock, stored.facts, sockets, auth_seconds.observe)
     switchboard = Switchboard(
         store=stored.store,
         log=stored.log,
@@ -171,13 +172,15 @@ def _edge(settings: Settings, core: Core) -> Edge:
 
 def _vitals(settings: Settings, core: Core, edge: Edge, auth_seconds: Buckets) -> Vitals:
     collector = Collector()
-    pulse = Pulse([core.switchboard.sweep, edge.presence.sweep, collector.sweep])
+    auditor = Auditor(store=core.storage.store, log=core.storage.log, switchboard=core.switchboard, clock=core.clock)
+    pulse = Pulse([core.switchboard.sweep, edge.presence.sweep, collector.sweep, auditor.beat])
     edge.server.watch_heartbeats(pulse.took.timed)
     return Vitals(
         pulse=pulse,
         lag=LoopLag(settings.loop_lag_ms / 1000),
         gc=GcPauses(),
         collector=collector,
+        auditor=auditor,
         auth_seconds=auth_seconds,
     )
 
@@ -198,6 +201,7 @@ def _http(settings: Settings, core: Core, edge: Edge, vitals: Vitals, condition:
             budget=edge.budget,
             authenticator=core.authenticator,
             access=access,
+            auditor=vitals.auditor,
             sweeps=vitals.pulse.took,
             lag=vitals.lag.late,
             gc=vitals.gc.pauses,
@@ -219,31 +223,6 @@ def _http(settings: Settings, core: Core, edge: Edge, vitals: Vitals, condition:
     ).application()
     edge.server.attach(http)
     return http
-
-
-def _authenticator(settings: Settings, observe: Callable[[float], None]) -> Authenticator:
-    """Imports what is used and nothing else: a process is smaller for it. `observe` hears the seconds of requests."""
-    if settings.auth == "laravel":
-        from onlycare_socket.adapters.laravel import LaravelAuthenticator, Patience
-
-        return LaravelAuthenticator(
-            settings.laravel_api_url or "",
-            failed_auth=FailedAuthDelay(settings.trusted_proxies),
-            patience=Patience(concurrent=settings.laravel_concurrency),
-            observe=observe,
-        )
-    if settings.auth == "jwt":
-        from onlycare_socket.adapters.jwt import JwtAuthenticator
-
-        return JwtAuthenticator(
-            secret=settings.jwt_secret,
-            public_key=settings.jwt_public_key,
-            issuer=settings.jwt_issuer,
-            audience=settings.jwt_audience,
-        )
-    from onlycare_socket.adapters.static import StaticAuthenticator
-
-    return StaticAuthenticator()
 
 
 def _terms(settings: Settings) -> Terms:

@@ -6,6 +6,7 @@ from functools import partial
 from msgspec import Struct
 
 from onlycare_socket import __version__
+from onlycare_socket.auditor import Auditor
 from onlycare_socket.compiled import COMPILED
 from onlycare_socket.connecting import Entrance
 from onlycare_socket.http_api import Access
@@ -43,6 +44,7 @@ class Sources(Struct, frozen=True, kw_only=True):
     budget: EventBudget
     authenticator: Authenticator
     access: Access
+    auditor: Auditor
     sweeps: Buckets
     lag: Buckets
     gc: Buckets
@@ -104,6 +106,13 @@ def _show_calls(metrics: Metrics, of: Sources) -> None:
         ("what",),
         lambda: by_word({key: count for key, count in of.switchboard.counts.items() if not key.startswith(ENDED)}),
     )
+    metrics.counter("audits", "Rounds of the auditor, who looks at all live calls.", lambda: of.auditor.rounds)
+    metrics.counters(
+        "audit_findings",
+        "What the auditor found that must never be, and had repaired.",
+        ("flaw",),
+        lambda: by_word(of.auditor.found),
+    )
     metrics.counters(
         "events",
         "Events of clients by name, and how they were answered: ok, offline, or the code of the refusal.",
@@ -130,6 +139,24 @@ def _show_entrance(metrics: Metrics, of: Sources) -> None:
         metrics.counters(f"auth_{name}", says, (), partial(_if_told, of.authenticator, name))
     metrics.histogram(
         "auth_request_seconds", "How long the backend took for a question about a token.", of.auth_seconds
+    )
+    metrics.counters(
+        "auth_rechecks",
+        "Questions about tokens that were let in unasked after the start, by outcome.",
+        ("outcome",),
+        lambda: by_word(facts("rechecks")),
+    )
+    metrics.gauges(
+        "auth_rechecks_pending",
+        "Such questions that are still to be put or answered.",
+        (),
+        partial(_if_told, of.authenticator, "rechecksPending"),
+    )
+    metrics.gauges(
+        "auth_taken_up",
+        "Verdicts of the former process that were known at the start.",
+        (),
+        partial(_if_told, of.authenticator, "takenUp"),
     )
     metrics.counters("auth_remembered", "Verdicts that were used again.", ("verdict",), lambda: by_word(facts("hits")))
     metrics.gauges(

@@ -72,6 +72,9 @@ class CallLog(Protocol):
     def timeline(self, call: CallId, done: Callable[[tuple[Step, ...]], None]) -> None:
         """Every step of a call in order; empty when it is no longer kept."""
 
+    def live(self, done: Callable[[tuple[CallId, ...]], None]) -> None:
+        """The ids of all live calls."""
+
     def live_count(self) -> int:
         """How many calls are live now, at once."""
 

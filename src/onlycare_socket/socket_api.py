@@ -30,6 +30,7 @@ from onlycare_socket.calls.messages import (
 )
 from onlycare_socket.calls.parts import role_of
 from onlycare_socket.calls.records import UNSET
+from onlycare_socket.calls.telling import Observed
 from onlycare_socket.calls.user_commands import (
     Accept,
     AnswerVideo,
@@ -274,6 +275,9 @@ class SocketApi:
 
         def found(call: Call | None) -> None:
             is_party = call is not None and role_of(call, user) is not None
+            if is_party and isinstance(why, RateLimited):
+                line = Observed(user, name, socket.data.device, f"refused: {why.code}", "socket")
+                self._store.note(readable, line)
             answer(refusal(why, str(call_id), call.state if call is not None and is_party else None))
 
         self._store.find(readable, found)

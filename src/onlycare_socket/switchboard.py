@@ -8,13 +8,14 @@ first, and then the calls of its user are read. One of the two always sees the o
 connection and call removes the double.
 """
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from functools import partial
 from typing import Final
 
 import structlog
 
+from onlycare_socket.calls.audit import Finding
 from onlycare_socket.calls.call import Call
 from onlycare_socket.calls.commands import (
     Arrived,
@@ -27,6 +28,7 @@ from onlycare_socket.calls.commands import (
     MaxDurationReached,
     Missed,
     OperatorEnded,
+    Repair,
     RingExpired,
     Unheard,
     UpgradeExpired,
@@ -40,7 +42,7 @@ from onlycare_socket.calls.parts import written_for
 from onlycare_socket.calls.records import UNSET, replace
 from onlycare_socket.calls.rules import decide
 from onlycare_socket.calls.states import DeadlineKind
-from onlycare_socket.calls.telling import Told
+from onlycare_socket.calls.telling import NOBODY_PUSHES, STOP, Observed, Told
 from onlycare_socket.calls.terms import Terms
 from onlycare_socket.calls.user_commands import Dial, UserCommand
 from onlycare_socket.clock import Clock
@@ -57,6 +59,8 @@ FRESH: Final = 2.0
 """Seconds: a packet this young shows that the phone is there."""
 SWEEP_LIMIT = 1_000
 RESUME_LIMIT = 20
+LATELY_ENDED = 1_000
+"""Ended calls that the auditor looks at: the newest so many."""
 
 Answer = Callable[[Reply], None]
 WordAnswer = Callable[[Reply, bool], None]
@@ -90,6 +94,7 @@ class Switchboard:
         self._clock = clock
         self._agora_app_id = agora_app_id
         self.counts: Counter[str] = Counter()
+        self.lately_ended: deque[CallId] = deque(maxlen=LATELY_ENDED)
         sockets.delivered = self._delivered
 
     # ------------------------------------------------------------ commands
@@ -155,9 +160,10 @@ class Switchboard:
                 self._carry_out(effect)
 
     def _count(self, decision: Decision) -> None:
-        for _, step in decision.steps:
+        for id_, step in decision.steps:
             if step.what == "ended":
                 self.counts["ended:" + step.detail] += 1
+                self.lately_ended.append(id_)
 
     # ------------------------------------------------------------ effects
 
@@ -182,7 +188,7 @@ class Switchboard:
                 self._ring(effect)
             elif isinstance(effect, Wake):
                 self.counts["silent_phones"] += 1
-                self._push.wake(effect.call, effect.device)
+                self._wake(effect.call, effect.device)
         except Exception:
             self.counts["effects_failed"] += 1
             log.exception("effect failed", effect=type(effect).__name__)
@@ -228,7 +234,7 @@ class Switchboard:
         devices = here if ring.device is None else (ring.device,)
         if not devices:
             self.counts["rung_by_push"] += 1
-            self._push.wake(call, None)
+            self._wake(call, None)
             return
         event = Incoming(
             call_id=written_for(call, receiver, ring.device),
@@ -245,6 +251,12 @@ class Switchboard:
         packet = event_packet(event.name, event)
         self._bus.send(Delivery(receiver, devices, call.id, event.name, (packet,)))
 
+    def _wake(self, call: Call, device: DeviceId | None) -> None:
+        self._push.wake(call, device)
+        why = "asked for: no phone is connected" if device is None else "asked for: this phone is silent"
+        detail = why if self._push.can_wake else NOBODY_PUSHES
+        self._store.note(call.id, Observed(call.receiver.user, "push", device, detail, "server"))
+
     # ------------------------------------------------------------ what became of a delivery
 
     def _delivered(self, delivery: Delivery, connections: list[Connection]) -> None:
@@ -253,7 +265,8 @@ class Switchboard:
             for connection in connections:
                 self._see_if_there(delivery.call, connection)
         devices = tuple([connection.device for connection in connections])
-        self._store.note(delivery.call, Told(delivery.user, devices, delivery.what))
+        shown = delivery.what if len(delivery.packets) == 1 else STOP
+        self._store.note(delivery.call, Told(delivery.user, devices, delivery.what, shown))
 
     def _see_if_there(self, call: CallId, connection: Connection) -> None:
         session = connection.socket.session
@@ -263,7 +276,9 @@ class Switchboard:
     def _probed(self, call: CallId, connection: Connection, alive: bool) -> None:
         """A phone that came back on another socket meanwhile is asked there."""
         newest = next(iter(self._sockets.of_device(connection.user, connection.device)), connection)
-        if not alive and newest is connection:
+        if alive:
+            self._store.note(call, Observed(connection.user, "there", connection.device, "it answered the ping"))
+        elif newest is connection:
             self._notice(call, (), Missed(user=connection.user, device=connection.device))
 
     # ------------------------------------------------------------ coming and going
@@ -277,6 +292,9 @@ class Switchboard:
         self._log.of_user(connection.user, RESUME_LIMIT, partial(self._resume, connection), oldest)
 
     def _resume(self, connection: Connection, calls: tuple[Call, ...]) -> None:
+        """Once the calls are read, the connection may be gone again: then its user has left, and not arrived."""
+        if connection not in self._sockets.connections(connection.user):
+            return
         for call in reversed(calls):
             self._notice(call.id, (), self._arrival(connection))
 
@@ -321,6 +339,12 @@ class Switchboard:
         if kind is DeadlineKind.CALL_GRACE:
             return CallGraceExpired(here=online(call.caller.user) or online(call.receiver.user))
         return MaxDurationReached() if kind is DeadlineKind.MAX_DURATION else UpgradeExpired()
+
+    def repair(self, finding: Finding) -> None:
+        """Has a call put right that the auditor found; of two calls the one that goes on, too."""
+        self._notice(finding.call, (), Repair(flaw=finding.flaw, other=finding.other))
+        if finding.other is not None:
+            self._notice(finding.other, (), Repair(flaw=finding.flaw, goes_on=True))
 
 
 def _refusal(why: type[CallError], call_id: str) -> Reply:

@@ -2,12 +2,12 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
 from onlycare_socket.adapters.laravel import LaravelAuthenticator, Patience
-from onlycare_socket.calls.ids import UserId
+from onlycare_socket.calls.ids import Millis, UserId
 from onlycare_socket.ports import Identity, Verdict
 
 from .laravel_stand_in import Laravel
@@ -31,6 +31,42 @@ class Clock:
 
     def __call__(self) -> float:
         return time.monotonic() + self.ahead
+
+
+class Wall:
+    """The wall clock, which a test sets: it stands still."""
+
+    def __init__(self) -> None:
+        self.now = Millis(1_800_000_000_000)
+
+    def __call__(self) -> Millis:
+        return self.now
+
+    def pass_by(self, seconds: float) -> None:
+        self.now = Millis(self.now + round(seconds * 1000))
+
+
+class DictFacts:
+    """The `Facts` of one store, for one process after the other. Unlike a real one it leaves the times to the asker."""
+
+    def __init__(self) -> None:
+        self.kept: dict[tuple[str, str], tuple[bytes, Millis | None]] = {}
+        self.words = 0
+        """How often something was kept or dropped."""
+
+    def former(self, kind: str) -> Mapping[str, bytes]:
+        return {key: body for (of_kind, key), (body, _) in self.kept.items() if of_kind == kind}
+
+    def keep(self, kind: str, key: str, body: bytes, until: Millis | None = None) -> None:
+        self.words += 1
+        self.kept[kind, key] = (body, until)
+
+    def drop(self, kind: str, key: str) -> None:
+        self.words += 1
+        self.kept.pop((kind, key), None)
+
+    def settled(self, done: Callable[[], object]) -> None:
+        done()
 
 
 @asynccontextmanager

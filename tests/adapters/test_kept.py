@@ -84,7 +84,9 @@ def test_a_long_timeline_keeps_its_beginning_and_its_end() -> None:
     kept = Kept(ENDED)
     for number in range(MAX_STEPS + 100):
         kept.log(Step(Millis(number), "x"))
-    assert [step.at for step in kept.steps()] == [*range(FIRST_STEPS), *range(FIRST_STEPS + 100, MAX_STEPS + 100)]
+    steps = kept.steps()
+    assert [step.at for step in steps] == [*range(FIRST_STEPS + 1), *range(FIRST_STEPS + 101, MAX_STEPS + 100)]
+    assert (steps[FIRST_STEPS].what, steps[FIRST_STEPS].detail) == ("left out", "101")
 
 
 def after_many(ana: Phone, bea: Phone) -> None:

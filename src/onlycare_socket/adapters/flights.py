@@ -15,21 +15,35 @@ from onlycare_socket.calls.ids import UserId
 from onlycare_socket.ports import Verdict
 
 
-class Flight:
-    """What is on its way about one token. Its coroutine runs while `waiters` is not empty."""
+class Question:
+    """What is asked about one token, by one request at a time."""
 
-    __slots__ = ("address", "asking", "forgotten", "key", "task", "until", "waiters")
+    __slots__ = ("asking", "forgotten", "key")
 
-    def __init__(self, key: TokenHash, address: str) -> None:
+    def __init__(self, key: TokenHash) -> None:
         self.key = key
-        self.address = address
-        self.waiters: dict[Waiter, asyncio.TimerHandle] = {}
-        self.until = 0.0
-        """Loop time at which the last waiter goes without."""
         self.asking = False
         """Whether a request is on its way now."""
         self.forgotten: set[UserId] = set()
         """Users that were forgotten since the present request began."""
+
+    def forget(self, user: UserId) -> None:
+        """Marks the request on its way: it says nothing of this user any more."""
+        if self.asking:
+            self.forgotten.add(user)
+
+
+class Flight(Question):
+    """What is on its way about one token. Its coroutine runs while `waiters` is not empty."""
+
+    __slots__ = ("address", "task", "until", "waiters")
+
+    def __init__(self, key: TokenHash, address: str) -> None:
+        super().__init__(key)
+        self.address = address
+        self.waiters: dict[Waiter, asyncio.TimerHandle] = {}
+        self.until = 0.0
+        """Loop time at which the last waiter goes without."""
         self.task: asyncio.Task[None]
 
 
@@ -92,8 +106,7 @@ class Flights:
     def forget(self, user: UserId) -> None:
         """Marks the requests on their way: they say nothing of this user any more."""
         for flight in self._flights.values():
-            if flight.asking:
-                flight.forgotten.add(user)
+            flight.forget(user)
 
     async def stop(self) -> None:
         """Ends all flights; their waiters get the last word before this returns."""

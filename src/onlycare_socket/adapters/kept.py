@@ -11,10 +11,11 @@ from msgspec import msgpack
 
 from onlycare_socket.calls.call import Call, Step
 from onlycare_socket.calls.ids import CallId, Millis
+from onlycare_socket.calls.timeline import leave_one_out
 
 MAX_STEPS: Final = 200
 FIRST_STEPS: Final = 150
-"""Of a timeline that grows longer than `MAX_STEPS`, the first so many and the newest are kept."""
+"""Of a timeline that grows longer than `MAX_STEPS`, the first so many and the newest are kept, and how many are not."""
 
 _encode: Final = msgpack.Encoder().encode
 _decode_call: Final = msgpack.Decoder(Call).decode
@@ -63,7 +64,7 @@ class Kept:
         steps = self._steps
         if steps is not None:
             if len(steps) >= MAX_STEPS:
-                del steps[FIRST_STEPS]
+                leave_one_out(steps, FIRST_STEPS)
             steps.append(step)
 
     def drop_steps(self) -> None:

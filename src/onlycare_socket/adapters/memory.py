@@ -165,6 +165,10 @@ class MemoryCallStore:
         """Returns every live call."""
         return (kept.call for kept in self._live_calls.values())
 
+    def live_ids(self) -> tuple[CallId, ...]:
+        """Returns the id of every live call."""
+        return tuple(self._live_calls)
+
     def forgot_since(self, time: Millis) -> bool:
         """Says whether calls that ended then or later were dropped because there were too many."""
         return self._forgotten >= time
@@ -218,6 +222,9 @@ class MemoryCallStore:
         if call.ended is None:
             if not same_deadlines(call, before):
                 self._timers.set(call, now, self._clock.monotonic())
+                # The call of his that this user was found by may have ended just now (`calls/audit.py`).
+                self._live.setdefault(kept.caller, kept)
+                self._live.setdefault(kept.receiver, kept)
         elif before.ended is None:
             self._timers.drop(call.id)
             self._end(kept)
@@ -354,6 +361,10 @@ class MemoryCallLog:
     def timeline(self, call: CallId, done: Callable[[tuple[Step, ...]], None]) -> None:
         """The steps of a call in order."""
         done(self._store.steps_of(call))
+
+    def live(self, done: Callable[[tuple[CallId, ...]], None]) -> None:
+        """The ids of all live calls."""
+        done(self._store.live_ids())
 
     def live_count(self) -> int:
         """How many calls are live."""

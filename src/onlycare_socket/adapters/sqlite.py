@@ -21,7 +21,7 @@ from onlycare_socket.adapters.sqlite_entry import Fact, FactKey, Unsaved
 from onlycare_socket.adapters.sqlite_file import CallsFile
 from onlycare_socket.adapters.sqlite_reader import Reader
 from onlycare_socket.adapters.sqlite_reading import read_call, read_estate
-from onlycare_socket.adapters.sqlite_tables import file_oldest
+from onlycare_socket.adapters.sqlite_tables import file, oldest
 from onlycare_socket.adapters.sqlite_writer import Writer
 from onlycare_socket.calls.call import Call, Step
 from onlycare_socket.calls.decision import Decide, Decision, Note, View
@@ -126,7 +126,7 @@ class SqliteCallStore:
 
     async def idle(self) -> None:
         """Returns when all that was decided is committed; when the file cannot be written, after one attempt."""
-        while self._in_commit is not None or ((self._waiting or self._unsaved) and self._failure is None):
+        while self._waiting or self._in_commit is not None or (self._unsaved and self._failure is None):
             self._flush()
             await asyncio.sleep(0.001)
 
@@ -163,14 +163,17 @@ class SqliteCallStore:
         if found[0] is not None or not self.memory.forgot_since(oldest):
             done(found[0])
         else:
-            self.reader.ask(partial(read_call, call=call, oldest=oldest), None, done)
+            self.once_kept(partial(self.reader.ask, partial(read_call, call=call, oldest=oldest), None, done))
 
     # ------------------------------------------------------------ facts
 
     def learn(self, key: FactKey, fact: Fact) -> None:
-        """Keeps a fact, or drops it; it is in the file a moment later."""
+        """Keeps a fact, in the file a moment later, or drops it, as soon as may be: it may let somebody in."""
         self._unsaved.facts[key] = fact
-        self._flush_later()
+        if fact is None:
+            self._flush_soon()
+        else:
+            self._flush_later()
 
     def once_learnt(self, tell: Tell) -> None:
         """Calls `tell` when all facts learnt so far are committed."""
@@ -190,7 +193,8 @@ class SqliteCallStore:
 
     def _in_order(self, tell: Tell, *, changed: bool) -> None:
         """Tells behind everybody who waits; without waiting, if nothing has to be written first."""
-        if self._telling or (self._failure is None and (changed or self._waiting or self._in_commit is not None)):
+        on_its_way = self._failure is None and (changed or self._in_commit is not None)
+        if on_its_way or self._waiting or self._telling:
             self._waiting.append(tell)
             self._flush_soon()
         else:
@@ -227,9 +231,13 @@ class SqliteCallStore:
         self._tell(waiting)
 
     def _submit(self) -> None:
+        """Hands over what there is; while the file cannot be written, nobody waits for it."""
         if self._writer is not None:
-            self._in_commit, self._begun = (self._unsaved, self._waiting), self._loop.time()
-            self._unsaved, self._waiting = Unsaved(), []
+            waiting: list[Tell] = []
+            if self._failure is None:
+                waiting, self._waiting = self._waiting, waiting
+            self._in_commit, self._begun = (self._unsaved, waiting), self._loop.time()
+            self._unsaved = Unsaved()
             self._writer.submit(self._in_commit[0])
 
     def _written(self, failure: str | None, seconds: float) -> None:
@@ -242,9 +250,10 @@ class SqliteCallStore:
         (unsaved, waiting), self._in_commit = self._in_commit, None
         self.commit_seconds.observe(seconds)
         if failure is None:
+            told_already = self._failure is not None
             self._say(None, self._untidy)
             self._tell(waiting)
-            if self._waiting:
+            if self._waiting or told_already:
                 self._flush()
             elif self._unsaved:
                 self._flush_later()
@@ -313,8 +322,8 @@ class SqliteCallStore:
 
     def _load(self, connection: sqlite3.Connection) -> None:
         """Raises sqlite3.DatabaseError or ValueError when it cannot be read; then nothing was taken."""
-        while file_oldest(connection):
-            pass
+        while entries := oldest(connection):
+            file(connection, entries)
         now = self._clock.wall()
         estate = read_estate(connection, now, now - KEEP_ENDED, self._ended_calls)
         for call in estate.ended:

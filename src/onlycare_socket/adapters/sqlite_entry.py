@@ -19,8 +19,13 @@ FactKey = tuple[str, str]
 Fact = tuple[Millis | None, bytes] | None
 """Until when it is kept and what it says; None: it is dropped."""
 
-Entry = tuple[list[Call], list[tuple[CallId, Step]], list[Early], list[tuple[FactKey, Fact]]]
-"""Changed calls as they are now; steps with the call that each belongs to and early commands, in their order; facts."""
+CallRow = tuple[str, str, str, int, int | None, bytes]
+"""A call as it is now: its id, caller and receiver, when it was dialled and when it ended, and all of it packed."""
+Piece = tuple[str, bytes]
+"""Steps that came to the timeline of a call, packed."""
+
+Entry = tuple[list[CallRow], list[Piece], list[Early], list[tuple[FactKey, Fact]]]
+"""What one commit writes. A call stands in it once, early commands in their order."""
 
 _encode: Final = msgpack.Encoder().encode
 decode_entry: Final = msgpack.Decoder(Entry).decode
@@ -62,9 +67,26 @@ class Unsaved:
         older.early += self.early
         self.steps, self.early = older.steps, older.early
 
-    def entry(self) -> bytes:
-        """Returns it all as an entry of the journal."""
-        return packed((list(self.calls.values()), list(self.steps), list(self.early), list(self.facts.items())))
+    def entry(self) -> tuple[Entry, bytes]:
+        """Returns it all as an entry of the journal, and that in bytes."""
+        steps_of: dict[CallId, list[Step]] = {}
+        for call, step in self.steps:
+            steps_of.setdefault(call, []).append(step)
+        entry: Entry = (
+            [_row(call) for call in self.calls.values()],
+            [(call, packed(steps)) for call, steps in steps_of.items()],
+            list(self.early),
+            list(self.facts.items()),
+        )
+        try:
+            return entry, _encode(entry)
+        except UnicodeEncodeError:  # in an id: what is filed is what stands in the journal
+            body = packed(entry)
+            return decode_entry(body), body
+
+
+def _row(call: Call) -> CallRow:
+    return call.id, call.caller.user, call.receiver.user, call.created, call.ended, packed(call)
 
 
 def packed(record: object) -> bytes:
@@ -72,7 +94,7 @@ def packed(record: object) -> bytes:
     try:
         return _encode(record)
     except UnicodeEncodeError:
-        return _encode(_whole(msgspec.to_builtins(record)))
+        return _encode(_whole(msgspec.to_builtins(record, builtin_types=(bytes,))))
 
 
 def _whole(value: Any) -> Any:

@@ -10,7 +10,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable
-from itertools import count
+from itertools import chain, count
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -119,7 +119,8 @@ class CallsFile:
     def _set_aside(self, why: str) -> Path:
         """Renames the database, and returns its new name."""
         name = f"{self.path}.{why}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}"
-        kept = next(each for each in (name, *(f"{name}-{number}" for number in count(2))) if not Path(each).exists())
+        names = chain((name,), (f"{name}-{number}" for number in count(2)))
+        kept = next(each for each in names if not Path(each).exists())
         for suffix in _SUFFIXES:
             with contextlib.suppress(FileNotFoundError):
                 Path(f"{self.path}{suffix}").rename(f"{kept}{suffix}")

@@ -59,6 +59,10 @@ class SqliteCallLog:
         else:
             self._store.once_kept(partial(self._store.reader.ask, partial(read_steps, call=call), NO_STEPS, done))
 
+    def live(self, done: Callable[[tuple[CallId, ...]], None]) -> None:
+        """The ids of all live calls."""
+        self._memory.live(done)
+
     def live_count(self) -> int:
         """How many calls are live."""
         return self._memory.live_count()

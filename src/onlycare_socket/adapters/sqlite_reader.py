@@ -58,4 +58,4 @@ class Reader:
         self._stopped = True
         await asyncio.to_thread(self._thread.shutdown)
         await self.idle()
-        close(self._connection)
+        await asyncio.to_thread(close, self._connection)

@@ -11,10 +11,14 @@ from onlycare_socket.adapters.sqlite_entry import Entry, decode_entry
 from onlycare_socket.adapters.sqlite_tables import PIECE_SIZE, transaction
 from onlycare_socket.calls.call import Call, Early, Step
 from onlycare_socket.calls.ids import CallId, Millis, UserId
+from onlycare_socket.calls.terms import Terms
 
 _decode_call: Final = msgpack.Decoder(Call).decode
 _decode_early: Final = msgpack.Decoder(Early).decode
 _decode_steps: Final = msgpack.Decoder(list[Step]).decode
+
+_REMEMBERED: Final = Terms().remember
+"""ms that an early command lasts at the most, whatever became of the wall clock."""
 
 
 class Estate(NamedTuple):
@@ -51,7 +55,7 @@ def read_estate(connection: sqlite3.Connection, now: Millis, oldest: int, most_e
         live=[(_decode_call(body), _timeline(pieces)) for body, pieces in live],
         ended=over[most_ended - 1 :: -1] if most_ended else [],
         left_out=over[most_ended].ended if len(over) > most_ended else None,
-        early=[replace(_decode_early(body), until=until) for body, until in early],
+        early=[replace(_decode_early(body), until=min(until, now + _REMEMBERED)) for body, until in early],
         facts=facts,
     )
 
@@ -62,7 +66,7 @@ def read_call(connection: sqlite3.Connection, call: CallId, oldest: int) -> Call
         row = connection.execute("SELECT body FROM calls WHERE id = ?", (call,)).fetchone()
         found = _decode_call(row[0]) if row else None
         for changed, _, _, _ in _journal(connection):
-            found = next((each for each in changed if each.id == call), found)
+            found = next((_decode_call(body) for id_, *_, body in changed if id_ == call), found)
     return found if found is not None and (found.ended is None or found.ended >= oldest) else None
 
 
@@ -72,7 +76,7 @@ def read_steps(connection: sqlite3.Connection, call: CallId) -> tuple[Step, ...]
         row = connection.execute("SELECT steps FROM calls WHERE id = ?", (call,)).fetchone()
         steps = _timeline(row[0]) if row else []
         for _, taken, _, _ in _journal(connection):
-            steps += [step for id_, step in taken if id_ == call]
+            steps += [step for id_, piece in taken if id_ == call for step in _decode_steps(piece)]
     return tuple(steps)
 
 
@@ -80,9 +84,9 @@ def read_ended_of(connection: sqlite3.Connection, user: UserId, oldest: int, lim
     """Returns calls of a user that ended at `oldest` or later, newest first. Raises sqlite3.Error and ValueError."""
     with transaction(connection, "DEFERRED"):
         rows = connection.execute(_ENDED_OF, (user, oldest, limit)).fetchall()
-        found = {call.id: call for call in (_decode_call(body) for (body,) in rows)}
+        found: dict[str, Call] = {call.id: call for call in (_decode_call(body) for (body,) in rows)}
         for changed, _, _, _ in _journal(connection):
-            found |= {call.id: call for call in changed if user in (call.caller.user, call.receiver.user)}
+            found |= {id_: _decode_call(body) for id_, *parties, _, _, body in changed if user in parties}
     calls = [call for call in found.values() if call.ended is not None and call.ended >= oldest]
     return sorted(calls, key=lambda call: call.created, reverse=True)[:limit]
 

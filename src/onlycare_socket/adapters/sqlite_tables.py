@@ -1,20 +1,19 @@
 """The tables of the SQLite store: a journal that commits append to, and the calls, filed from it by their ids.
 
 A commit is one row of the journal: it writes hardly more than its own bytes. Up to a second later its calls are filed,
-each once, whatever became of it meanwhile. A crash in between loses nothing: the next process files what it finds in
-the journal, and who reads the tables reads the journal as well (`sqlite_reading`).
+each once, whatever became of it meanwhile, from the memory of who committed them. A crash in between loses nothing: the
+next process files what it finds in the journal, and who reads the tables reads the journal as well (`sqlite_reading`).
 """
 
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final
 
 from msgspec import json
 
-from onlycare_socket.adapters.sqlite_entry import Fact, FactKey, decode_entry, packed
-from onlycare_socket.calls.call import Call, Early, Step
-from onlycare_socket.calls.ids import CallId
+from onlycare_socket.adapters.sqlite_entry import CallRow, Entry, Fact, FactKey, decode_entry, packed
+from onlycare_socket.calls.call import Early
 
 MIGRATIONS: Final[tuple[str, ...]] = (
     """
@@ -59,7 +58,7 @@ MIGRATIONS: Final[tuple[str, ...]] = (
 """What leads from each schema to the next one. A file says by its `user_version` how many of them it has."""
 
 FILED_AT_ONCE: Final = 200
-"""Calls that one transaction files, about: the next commit waits for it."""
+"""Calls and facts that one transaction files, about: the next commit waits for it."""
 PRUNED_AT_ONCE: Final = 200
 """Calls that one transaction forgets at the most, for the same reason."""
 LONGEST_TIMELINE: Final = 64 * 1024
@@ -96,9 +95,9 @@ def transaction(connection: sqlite3.Connection, kind: str) -> Iterator[None]:
         raise
 
 
-def append(connection: sqlite3.Connection, entry: bytes) -> None:
-    """Commits an entry of the journal. Raises sqlite3.Error."""
-    connection.execute("INSERT INTO journal (body) VALUES (?)", (entry,))
+def append(connection: sqlite3.Connection, entry: bytes) -> int:
+    """Commits an entry of the journal, and returns its number. Raises sqlite3.Error."""
+    return connection.execute("INSERT INTO journal (body) VALUES (?)", (entry,)).lastrowid or 0
 
 
 # ---------------------------------------------------------------- filing
@@ -132,69 +131,62 @@ _FILE_FACT: Final = "INSERT OR REPLACE INTO facts (kind, key, until, body) VALUE
 _DROP_FACT: Final = "DELETE FROM facts WHERE kind = ? AND key = ?"
 
 
-def file_oldest(connection: sqlite3.Connection) -> bool:
-    """Files the oldest entries of the journal in one transaction. Returns whether there may be more of them.
+Numbered = tuple[int, Entry]
+"""An entry of the journal and its number there."""
 
-    Raises sqlite3.Error, and ValueError for an entry that is none.
+
+def oldest(connection: sqlite3.Connection) -> list[Numbered]:
+    """Returns the oldest entries of the journal. Raises sqlite3.Error, and ValueError for an entry that is none."""
+    return [(number, decode_entry(body)) for number, body in connection.execute(_OLDEST, (_ENTRIES_AT_ONCE,))]
+
+
+def file(connection: sqlite3.Connection, entries: Iterable[Numbered]) -> int:
+    """Files the first of these entries in one transaction: the oldest of the journal. Returns how many they were.
+
+    Raises sqlite3.Error.
     """
-    calls: dict[CallId, Call] = {}
-    steps: dict[CallId, list[Step]] = {}
+    calls: dict[str, CallRow] = {}
+    steps: dict[str, list[bytes]] = {}
     early: list[Early] = []
     facts: dict[FactKey, Fact] = {}
-    with transaction(connection, "IMMEDIATE"):
-        rows = connection.execute(_OLDEST, (_ENTRIES_AT_ONCE,)).fetchall()
-        last = 0
-        for number, body in rows:
-            last = number
-            changed, taken, said, known = decode_entry(body)
-            calls |= {call.id: call for call in changed}
-            for call, step in taken:
-                steps.setdefault(call, []).append(step)
-            early += said
-            facts.update(known)
-            if len(calls) + len(facts) >= FILED_AT_ONCE:
-                break
-        if calls:
-            connection.execute(_FILE_CALLS, (*_calls_and_bytes(calls, steps), LONGEST_TIMELINE))
-        for id_ in steps.keys() - calls.keys():
-            connection.execute(_FILE_STEPS, (_piece(steps[id_]), id_, LONGEST_TIMELINE))
-        connection.executemany(_FILE_EARLY, map(_early_row, early))
-        connection.executemany(_FILE_FACT, [(*key, *fact) for key, fact in facts.items() if fact is not None])
-        connection.executemany(_DROP_FACT, [key for key, fact in facts.items() if fact is None])
-        connection.execute("DELETE FROM journal WHERE number <= ?", (last,))
-    return len(rows) == _ENTRIES_AT_ONCE or (bool(rows) and rows[-1][0] != last)
+    filed = last = 0
+    for filed, (last, (changed, taken, said, known)) in enumerate(entries, 1):  # noqa: B007 - how many there were
+        calls.update((row[0], row) for row in changed)
+        for call, piece in taken:
+            steps.setdefault(call, []).append(piece)
+        early += said
+        facts.update(known)
+        if len(calls) + len(facts) >= FILED_AT_ONCE:
+            break
+    if filed:
+        with transaction(connection, "IMMEDIATE"):
+            _file_calls(connection, calls, {call: _timeline(pieces) for call, pieces in steps.items()})
+            connection.executemany(_FILE_EARLY, map(_early_row, early))
+            connection.executemany(_FILE_FACT, [(*key, *fact) for key, fact in facts.items() if fact is not None])
+            connection.executemany(_DROP_FACT, [key for key, fact in facts.items() if fact is None])
+            connection.execute("DELETE FROM journal WHERE number <= ?", (last,))
+    return filed
 
 
-def _calls_and_bytes(calls: Mapping[CallId, Call], steps: Mapping[CallId, list[Step]]) -> tuple[str, bytes]:
-    """Returns rows as JSON, and the bytes that they point into; the first byte is 1."""
+def _file_calls(connection: sqlite3.Connection, calls: Mapping[str, CallRow], timelines: Mapping[str, bytes]) -> None:
+    """Writes rows as JSON, with the places of their bytes in one string of bytes; the first byte is 1."""
     rows: list[tuple[str | int | None, ...]] = []
     pieces: list[bytes] = []
     at = 1
-    for call in calls.values():
-        taken = steps.get(call.id)
-        body, timeline = packed(call), _piece(taken) if taken else b""
+    for id_, caller, receiver, created, ended, body in calls.values():
+        timeline = timelines.get(id_, b"")
         then = at + len(body)
-        rows.append(
-            (
-                call.id,
-                call.caller.user,
-                call.receiver.user,
-                call.created,
-                call.ended,
-                at,
-                len(body),
-                then,
-                len(timeline),
-            )
-        )
+        rows.append((id_, caller, receiver, created, ended, at, len(body), then, len(timeline)))
         pieces += (body, timeline)
         at = then + len(timeline)
-    return json.encode(rows).decode(), b"".join(pieces)
+    if rows:
+        connection.execute(_FILE_CALLS, (json.encode(rows).decode(), b"".join(pieces), LONGEST_TIMELINE))
+    for id_ in timelines.keys() - calls.keys():
+        connection.execute(_FILE_STEPS, (timelines[id_], id_, LONGEST_TIMELINE))
 
 
-def _piece(steps: list[Step]) -> bytes:
-    body = packed(steps)
-    return len(body).to_bytes(PIECE_SIZE, "big") + body
+def _timeline(pieces: Iterable[bytes]) -> bytes:
+    return b"".join([len(piece).to_bytes(PIECE_SIZE, "big") + piece for piece in pieces])
 
 
 def _early_row(early: Early) -> tuple[str, str, str, str, str, int, bytes]:

@@ -2,14 +2,15 @@
 
 One commits what it is handed, and once a second files what it committed and forgets what is old, a little at a time,
 so that the next commit does not wait for long. The other moves SQLite's log into the database, by a connection of its
-own. That it does so beside the commits has its price: the log grows until nobody writes for a moment, so one that has
-grown too long is moved while the commits wait.
+own. That it does so beside the commits has its price: the log grows until nobody writes for a moment, so the first one
+moves the rest of a log that has grown too long, and the next commit begins it anew.
 """
 
 import queue
 import sqlite3
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Final
 
@@ -17,14 +18,20 @@ import structlog
 
 from onlycare_socket.adapters.sqlite_entry import Unsaved
 from onlycare_socket.adapters.sqlite_file import CallsFile, close
-from onlycare_socket.adapters.sqlite_tables import append, file_oldest, prune
+from onlycare_socket.adapters.sqlite_tables import Numbered, append, file, oldest, prune
 
 _TIDY_EVERY: Final = 1.0
 """Seconds until what was committed is filed."""
+_LAST_TIDYING: Final = 1.0
+"""Seconds that a stop files at the most; what is left the next process does."""
 _CHECKPOINT_EVERY: Final = 1.0
 """Seconds between two checkpoints."""
+MOST_UNFILED: Final = 10_000
+"""Committed entries that are kept in memory until they are filed: several busy seconds."""
 LONGEST_LOG: Final = 4_000
 """Pages of 4 KB: SQLite's log is begun anew when it is longer."""
+_CHECKPOINT_WAITS: Final = 100
+"""Milliseconds that the last checkpoint waits for somebody who reads, an operator with a shell say."""
 
 log = structlog.get_logger(__name__)
 
@@ -53,6 +60,10 @@ class Writer:
         self._batches: queue.SimpleQueue[Unsaved | None] = queue.SimpleQueue()
         self._stopped = threading.Event()
         self._connection: sqlite3.Connection | None = None
+        self._unfiled: deque[Numbered] = deque()
+        self._behind = False
+        """Whether more was committed than can be kept for filing: it is read from the journal."""
+        self._log_is_long = False
         self._tidy_at = time.monotonic()
         self._trouble: str | None = None
         self._writing = threading.Thread(target=self._write, name="calls-writer", daemon=True)
@@ -90,20 +101,29 @@ class Writer:
             self._finished(failure, time.perf_counter() - began)
             if time.monotonic() >= self._tidy_at:
                 self._tidy()
-        while self._tidy():
+            if self._log_is_long:
+                self._move_log()
+        until = time.monotonic() + _LAST_TIDYING
+        while self._tidy(forgetting=False) and time.monotonic() < until:
             pass
         close(self._connection)
 
     def _commit(self, batch: Unsaved) -> str | None:
         """Returns None, or why it failed."""
         try:
-            append(self._open(), batch.entry())
+            entry, body = batch.entry()
+            number = append(self._open(), body)
         except sqlite3.Error as error:
             self._close()
             return _said(error)
         except Exception as error:  # the thread must not end: everybody waits for it
             log.exception("a batch cannot be written")
             return _said(error)
+        if len(self._unfiled) >= MOST_UNFILED:
+            self._behind = True
+            self._unfiled.clear()
+        if not self._behind:
+            self._unfiled.append((number, entry))
         return None
 
     def _open(self) -> sqlite3.Connection:
@@ -118,13 +138,14 @@ class Writer:
 
     # ------------------------------------------------------------ filing and forgetting
 
-    def _tidy(self) -> bool:
+    def _tidy(self, *, forgetting: bool = True) -> bool:
         """Files some of what was committed, and forgets some of what is old. Returns whether there is more of it."""
         more, trouble = False, None
         try:
             connection = self._open()
-            more = file_oldest(connection)
-            more = prune(connection, *self._times()) or more
+            more = self._file_some(connection)
+            if forgetting:
+                more = prune(connection, *self._times()) or more
             self._file.check_place()
         except (sqlite3.Error, ValueError) as error:
             self._close()
@@ -136,7 +157,25 @@ class Writer:
             self._tidy_at = time.monotonic() + _TIDY_EVERY
         return more
 
+    def _file_some(self, connection: sqlite3.Connection) -> bool:
+        if self._behind:
+            entries = oldest(connection)
+            self._behind = bool(entries)
+            file(connection, entries)
+            return self._behind
+        for _ in range(file(connection, self._unfiled)):
+            self._unfiled.popleft()
+        return bool(self._unfiled)
+
     # ------------------------------------------------------------ checkpoints
+
+    def _move_log(self) -> None:
+        """Moves all of the log while nobody commits; nobody who reads is waited for."""
+        self._log_is_long = False
+        try:
+            _checkpoint(self._open(), "PASSIVE")
+        except sqlite3.Error:
+            self._close()  # the next commit meets the same trouble, and says so
 
     def _make_checkpoints(self) -> None:
         connection: sqlite3.Connection | None = None
@@ -144,21 +183,20 @@ class Writer:
         while not last:
             last = self._stopped.wait(_CHECKPOINT_EVERY)
             try:
-                connection = connection or self._file.connect()
-                _checkpoint(connection, last=last)
+                if connection is None:
+                    connection = self._file.connect()
+                    connection.execute(f"PRAGMA busy_timeout = {_CHECKPOINT_WAITS}").fetchall()
+                self._log_is_long = _checkpoint(connection, "TRUNCATE" if last else "PASSIVE") > LONGEST_LOG
             except sqlite3.Error:
                 close(connection)
                 connection = None  # the writer meets the same trouble, and says so
         close(connection)
 
 
-def _checkpoint(connection: sqlite3.Connection, *, last: bool) -> None:
-    """Moves what it can without waiting for anybody; the last one leaves an empty log behind."""
-    (_, pages, _) = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-    if last:
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-    elif pages > LONGEST_LOG:
-        connection.execute("PRAGMA wal_checkpoint(RESTART)").fetchall()  # what came since: commits wait for it
+def _checkpoint(connection: sqlite3.Connection, kind: str) -> int:
+    """Moves the log; `PASSIVE`: what it can, waiting for nobody. Returns how many pages it had."""
+    pages: int = connection.execute(f"PRAGMA wal_checkpoint({kind})").fetchone()[1]
+    return pages
 
 
 def _said(error: Exception) -> str:

@@ -14,16 +14,16 @@ from onlycare_socket.calls.commands import (
     BackendRejected,
     OperatorEnded,
 )
-from onlycare_socket.calls.draft import Draft
+from onlycare_socket.calls.draft import Draft, note_early, note_gave_way
 from onlycare_socket.calls.effects import Report, ReportKind, Tell
 from onlycare_socket.calls.ending import end, end_talk, ended_event, stop_ring, tell_dialler, tell_party
 from onlycare_socket.calls.errors import InvalidPayload, PartiesMismatch
 from onlycare_socket.calls.ids import CallId, UserId
 from onlycare_socket.calls.messages import Cancelled, Ended, Event, Rejected
-from onlycare_socket.calls.parts import role_of
+from onlycare_socket.calls.parts import party_of, role_of
 from onlycare_socket.calls.records import replace
 from onlycare_socket.calls.states import ACCEPTED, CALLER, ENDED, RECEIVER, Code, EarlyKind
-from onlycare_socket.calls.words import reason_of
+from onlycare_socket.calls.words import reason_given, reason_of
 
 
 def decide_backend(draft: Draft, call_id: CallId, command: BackendCommand) -> None:
@@ -32,7 +32,8 @@ def decide_backend(draft: Draft, call_id: CallId, command: BackendCommand) -> No
     if call is None:
         return _unknown(draft, call_id, command)
     if command.caller not in (None, call.caller.user) or command.receiver not in (None, call.receiver.user):
-        return draft.refuse(command.call_id, PartiesMismatch)
+        draft.refuse(command.call_id, PartiesMismatch)
+        return _note(draft, call, command)
     place = len(draft.steps)
     if isinstance(command, BackendAccepted):
         _accepted(draft, call, command)
@@ -44,9 +45,21 @@ def decide_backend(draft: Draft, call_id: CallId, command: BackendCommand) -> No
             _hung_up(draft, call, command)
         else:
             _ring_ended(draft, call, command)
-    detail = draft.outcome() or command.reason
-    draft.step(call.id, EVENT_NAMES[type(command)], channel="backend", detail=detail, place=place)
-    return None
+    return _note(draft, call, command, place)
+
+
+def _note(draft: Draft, call: Call, command: BackendCommand, place: int | None = None) -> None:
+    ended_by = command.ended_by if isinstance(command, BackendEnded) else None
+    role = role_of(call, ended_by) if ended_by is not None else None
+    draft.step(
+        call.id,
+        EVENT_NAMES[type(command)],
+        party_of(call, role).shown if role else "",
+        command.device if isinstance(command, BackendAccepted) else None,
+        "backend",
+        draft.outcome() or reason_given(command.reason),
+        place=place,
+    )
 
 
 EVENT_NAMES: dict[type[BackendCommand], str] = {
@@ -193,11 +206,15 @@ def _register_accepted(draft: Draft, call_id: CallId, command: BackendAccepted) 
             max_duration_at=draft.after(draft.terms.max_duration),
         )
     )
-    draft.step(call.id, EVENT_NAMES[BackendAccepted], channel="backend", detail="before its initiate")
+    for early in (won, over):
+        if early is not None:
+            note_early(draft, call, early)
+    draft.step(call.id, EVENT_NAMES[BackendAccepted], device=device, channel="backend", detail="before it was dialled")
     if over is not None:
         return _accepted(draft, end(draft, call, over.code(receiver), reason=over.reason), command)
     draft.accept(command.call_id, call.state)
     for old in former.values():
+        note_gave_way(draft, old, f"the backend accepted call {command.call_id}")
         _supersede(draft, old)
     tell_party(draft, call, CALLER, accepted_event(draft, call), counts=True)
     return None
@@ -227,9 +244,15 @@ def decide_operator(draft: Draft, command: OperatorEnded) -> None:
     if call is None:
         return draft.refuse_unknown(command.call_id)
     if call.state is ENDED:
+        draft.step(call.id, "end", channel="operator", detail="duplicate")
         return draft.accept(command.call_id, call.state, call.code, duplicate=True)
     draft.step(call.id, "end", channel="operator")
     draft.accept(command.call_id, ENDED)
+    return terminate(draft, call)
+
+
+def terminate(draft: Draft, call: Call) -> None:
+    """Ends a live call for both, though neither of them asked for it."""
     if call.state is ACCEPTED:
         end_talk(draft, call, Code.TERMINATED_BY_SERVER)
     else:
@@ -237,4 +260,3 @@ def decide_operator(draft: Draft, command: OperatorEnded) -> None:
         tell_dialler(draft, call, counts=True)
         stop_ring(draft, call)
         draft.do(Report(ReportKind.HUNG_UP, call))
-    return None

@@ -5,7 +5,8 @@ Those of users stand in `user_commands`; here is what the backend, the operator,
 
 from msgspec import Struct
 
-from onlycare_socket.calls.ids import DeviceId, UserId
+from onlycare_socket.calls.ids import CallId, DeviceId, UserId
+from onlycare_socket.calls.states import Flaw
 from onlycare_socket.calls.user_commands import UserCommand
 
 
@@ -101,6 +102,14 @@ class Missed(Struct, frozen=True, kw_only=True, gc=False):
     device: DeviceId
 
 
+class Repair(Struct, frozen=True, kw_only=True, gc=False):
+    """The auditor found what must not be. Of two calls of one user, `other` goes on; to that one it `goes_on`."""
+
+    flaw: Flaw
+    other: CallId | None = None
+    goes_on: bool = False
+
+
 DeadlineCommand = RingExpired | CallerGraceExpired | CallGraceExpired | MaxDurationReached | UpgradeExpired
-Notice = Arrived | Left | Unheard | Missed
+Notice = Arrived | Left | Unheard | Missed | Repair
 Command = UserCommand | BackendCommand | OperatorEnded | DeadlineCommand | Notice

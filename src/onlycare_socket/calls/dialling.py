@@ -12,7 +12,7 @@ from enum import Enum
 
 from onlycare_socket.calls.answering import accepted, accepted_event
 from onlycare_socket.calls.call import Call, Early, Form, Leg, Party
-from onlycare_socket.calls.draft import Draft
+from onlycare_socket.calls.draft import Draft, note_early, note_gave_way
 from onlycare_socket.calls.effects import Ack, AckOfDial, Report, ReportKind, Ring, Tell
 from onlycare_socket.calls.ending import end, ended_event, stop_ring, tell_dialler, tell_end
 from onlycare_socket.calls.errors import Conflict, Forbidden, InvalidPayload, RateLimited, Stale
@@ -64,10 +64,13 @@ def _known(draft: Draft, call: Call, command: Dial) -> None:
     elif call.refused:
         draft.do(Ack(_busy_reply(command.call_id, call)))
     elif call.caller.device is None:
-        _adopt(draft, call, command)
+        return _adopt(draft, call, command)
     else:
         reply = _reply(command.call_id, call, duplicate=True)
         draft.do(AckOfDial(reply, call.receiver.user) if call.state is RINGING else Ack(reply))
+    if role is not None:
+        _note(draft, call, command, draft.outcome())
+    return None
 
 
 def _adopt(draft: Draft, call: Call, command: Dial) -> None:
@@ -108,6 +111,7 @@ def _end_overtaken(draft: Draft, call_id: CallId, command: Dial, early: Early) -
     code = early.code(command.receiver)
     by_receiver = code is Code.DECLINED
     by = call.receiver.shown if by_receiver else call.caller.shown
+    note_early(draft, call, early)
     _note(draft, call, command, f"overtaken by {early.kind.value}")
     call = end(draft, call, code, reason=early.reason, by=by)
     draft.do(Ack(_reply(command.call_id, call)))
@@ -151,13 +155,21 @@ def _mine(call: Call | None, command: Dial) -> _Mine:
 def _connect(draft: Draft, call_id: CallId, command: Dial) -> None:
     mine, theirs = draft.view.live.get(command.user), draft.view.live.get(command.receiver)
     if theirs and theirs.state is RINGING and theirs.receiver.user == command.user:
-        return _refuse_busy(draft, call_id, command, Code.GLARE, written_for(theirs, command.user, command.device))
+        winner = written_for(theirs, command.user, command.device)
+        why = f"{theirs.caller.shown} was ringing {command.shown} already in call {winner}, which goes on"
+        return _refuse_busy(draft, call_id, command, Code.GLARE, why, winner)
     fate = _mine(mine, command)
     free = theirs is None or (fate is _Mine.SUPERSEDED and mine is not None and theirs.id == mine.id)
-    if not free or fate is _Mine.KEPT:
-        return _refuse_busy(draft, call_id, command, Code.BUSY)
+    if mine is not None and fate is _Mine.KEPT:
+        why = f"{command.shown} was in call {mine.caller.call_id} on another device"
+        return _refuse_busy(draft, call_id, command, Code.BUSY, why)
+    if theirs is not None and not free:
+        why = f"{command.receiver_shown} was in call {theirs.caller.call_id}"
+        return _refuse_busy(draft, call_id, command, Code.BUSY, why)
     early = _overtaken(draft, command, terminal=False)
     call = draft.keep(_new_call(draft, call_id, command))
+    if early is not None:
+        note_early(draft, call, early)
     _note(draft, call, command)
     if early is not None:
         call = _accept_overtaken(draft, call, early)
@@ -174,9 +186,10 @@ def _connect(draft: Draft, call_id: CallId, command: Dial) -> None:
     return None
 
 
-def _refuse_busy(draft: Draft, call_id: CallId, command: Dial, code: Code, winner: str | None = None) -> None:
+def _refuse_busy(draft: Draft, call_id: CallId, command: Dial, code: Code, why: str, winner: str | None = None) -> None:
     call = draft.keep(_new_call(draft, call_id, command))
     _note(draft, call, command)
+    draft.step(call.id, code, channel="server", detail=why)
     call = draft.change(end(draft, call, code), refused=True, winner_call=winner)
     draft.do(Ack(_busy_reply(command.call_id, call)))
     _tell_asker(draft, call, command, Busy(call_id=command.call_id))
@@ -186,6 +199,7 @@ def _refuse_busy(draft: Draft, call_id: CallId, command: Dial, code: Code, winne
 def _give_way(draft: Draft, mine: Call, fate: _Mine, command: Dial) -> None:
     """Ends the caller's former call for the one he dials now; the other party of it is told."""
     rang = mine.state is RINGING
+    note_gave_way(draft, mine, f"{command.shown} dialled call {command.call_id}")
     if fate is _Mine.OUTRUN:
         mine = end(draft, mine, Code.BUSY)
         tell_dialler(draft, mine)

@@ -10,7 +10,7 @@ from onlycare_socket.calls.ids import CallId, DeviceId, Millis
 from onlycare_socket.calls.messages import Reply
 from onlycare_socket.calls.parts import party_of
 from onlycare_socket.calls.records import UNSET, replace
-from onlycare_socket.calls.states import Code, Role, State
+from onlycare_socket.calls.states import Code, EarlyKind, Role, State
 from onlycare_socket.calls.terms import Terms
 
 
@@ -130,6 +130,35 @@ def _add_forms(effect: Effect, calls: dict[CallId, Call]) -> None:
     """Adds to what is told the forms of the call id that some devices write."""
     if isinstance(effect, Tell) and (call := calls.get(effect.call)) is not None:
         effect.forms = tuple([(form.device, form.call_id) for form in call.forms if form.user == effect.user])
+
+
+def note_early(draft: Draft, call: Call, early: Early) -> None:
+    """Adds to a call's timeline a command that came before it was dialled, at the time when it was said last."""
+    names = _SAID_BY_THE_BACKEND if early.device is None else _SAID_BY_A_PHONE
+    channel = "backend" if early.device is None else "socket"
+    by = (call.caller if early.user == call.caller.user else call.receiver).shown
+    at = Millis(early.until - draft.terms.remember)
+    step = Step(at, names[early.kind], by, early.device or "", channel, "before it was dialled")
+    draft.steps.append((call.id, step))
+
+
+def note_gave_way(draft: Draft, call: Call, why: str) -> None:
+    """Adds to a call's timeline that another one takes its place."""
+    draft.step(call.id, "gave way", channel="server", detail=why)
+
+
+_SAID_BY_A_PHONE: dict[EarlyKind, str] = {
+    EarlyKind.ACCEPT: "call:accept",
+    EarlyKind.REJECT: "call:reject",
+    EarlyKind.CANCEL: "call:cancel",
+    EarlyKind.END: "call:end",
+}
+_SAID_BY_THE_BACKEND: dict[EarlyKind, str] = {
+    EarlyKind.ACCEPT: "call-accepted",
+    EarlyKind.REJECT: "call-rejected",
+    EarlyKind.CANCEL: "call-cancelled",
+    EarlyKind.END: "call-ended",
+}
 
 
 def spell(draft: Draft, call: Call, role: Role, shown: str) -> Call:

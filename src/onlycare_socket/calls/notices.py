@@ -6,6 +6,7 @@ over a connection that was heard of afterwards.
 """
 
 from onlycare_socket.calls.answering import accepted_event
+from onlycare_socket.calls.audit import repair
 from onlycare_socket.calls.call import Call, Leg
 from onlycare_socket.calls.commands import (
     Arrived,
@@ -16,6 +17,7 @@ from onlycare_socket.calls.commands import (
     MaxDurationReached,
     Missed,
     Notice,
+    Repair,
     RingExpired,
     Unheard,
     UpgradeExpired,
@@ -24,7 +26,7 @@ from onlycare_socket.calls.draft import Draft, spell
 from onlycare_socket.calls.effects import Report, ReportKind, Ring, Tell, Wake
 from onlycare_socket.calls.ending import end, end_talk, ended_event, stop_ring, tell_dialler, tell_party
 from onlycare_socket.calls.ids import CallId, DeviceId
-from onlycare_socket.calls.messages import UpgradeResponse
+from onlycare_socket.calls.messages import Event, UpgradeResponse
 from onlycare_socket.calls.parts import deadlines_of, leg_of, party_of, role_of, with_leg
 from onlycare_socket.calls.records import replace
 from onlycare_socket.calls.states import (
@@ -57,6 +59,8 @@ def decide_notice(draft: Draft, call_id: CallId | None, command: DeadlineCommand
         _unheard(draft, call, command)
     elif isinstance(command, Missed):
         _missed(draft, call, command)
+    elif isinstance(command, Repair):
+        repair(draft, call, command)
     else:
         _expired(draft, call, command)
 
@@ -69,6 +73,8 @@ def _expired(draft: Draft, call: Call, command: DeadlineCommand) -> None:
     kind = DEADLINES[type(command)]
     if not any(running is kind for running, _ in deadlines_of(call)):
         return
+    here = isinstance(command, CallerGraceExpired | CallGraceExpired) and command.here
+    draft.step(call.id, "deadline", channel="server", detail=_RETURNED[kind] if here else _PASSED[kind])
     if isinstance(command, RingExpired):
         _ring_expired(draft, call, command)
     elif isinstance(command, CallerGraceExpired):
@@ -101,6 +107,19 @@ DEADLINES: dict[type[DeadlineCommand], DeadlineKind] = {
 }
 
 
+_PASSED: dict[DeadlineKind, str] = {
+    DeadlineKind.RING: "it has rung long enough",
+    DeadlineKind.CALLER_GRACE: "the caller has not come back in time",
+    DeadlineKind.CALL_GRACE: "neither of the two has come back in time",
+    DeadlineKind.MAX_DURATION: "it has lasted as long as calls may",
+    DeadlineKind.UPGRADE: "the wish for video was not answered in time",
+}
+_RETURNED: dict[DeadlineKind, str] = {
+    DeadlineKind.CALLER_GRACE: "the caller is connected: it rings on",
+    DeadlineKind.CALL_GRACE: "one of the two is connected: it goes on",
+}
+
+
 def _ring_expired(draft: Draft, call: Call, command: RingExpired) -> None:
     rang = any(leg.user == call.receiver.user and leg.state in RINGING_LEGS and not leg.missed for leg in call.legs)
     call = end(draft, call, Code.NO_ANSWER if rang or command.can_push else Code.UNREACHABLE)
@@ -122,13 +141,15 @@ def _upgrade_expired(draft: Draft, call: Call) -> None:
 
 
 def _left(draft: Draft, call: Call, command: Left) -> None:
-    if call.state is RINGING and command.user == call.caller.user:
-        draft.step(call.id, "left", by=call.caller.shown)
-        draft.change(call, caller_grace_at=draft.after(draft.terms.caller_grace))
-    elif call.state is ACCEPTED and (role := role_of(call, command.user)):
+    role = role_of(call, command.user)
+    if role is None or not call.live:
+        return
+    draft.step(call.id, "left", by=party_of(call, role).shown, detail="no socket is left")
+    if call.state is ACCEPTED:
         # Whether the other party has a socket is asked when the grace is over.
-        draft.step(call.id, "left", by=party_of(call, role).shown)
         draft.change(call, call_grace_at=draft.after(draft.terms.call_grace))
+    elif role is CALLER:
+        draft.change(call, caller_grace_at=draft.after(draft.terms.caller_grace))
 
 
 def _arrived(draft: Draft, call: Call, command: Arrived) -> None:
@@ -145,14 +166,26 @@ def _arrived(draft: Draft, call: Call, command: Arrived) -> None:
         call = draft.change(call, call_grace_at=None, caller_grace_at=None if role is CALLER else call.caller_grace_at)
     if role is CALLER:
         if call.state is ACCEPTED and leg is not None and not leg.accepted:
-            event = accepted_event(draft, call)
-            draft.do(Tell(user=command.user, call=call.id, events=(event,), device=command.device))
+            _tell_arrived(draft, call, role, command.device, accepted_event(draft, call))
     elif call.state is RINGING:
         had_it = leg is not None and leg.state in RINGING_LEGS
+        _note_connected(draft, call, role, command.device)
         draft.do(Ring(call, device=command.device, resumed=had_it))
     elif leg is not None and leg.state is LegState.STOPPED and not leg.ended and _fresh(draft, call.accepted):
         stopped = ended_event(call, role, draft.now, Code.ANSWERED_ELSEWHERE)
-        draft.do(Tell(user=command.user, call=call.id, events=(stopped,), device=command.device))
+        _tell_arrived(draft, call, role, command.device, stopped)
+
+
+def _tell_arrived(draft: Draft, call: Call, role: Role, device: DeviceId, event: Event) -> None:
+    """Tells a device what it missed."""
+    _note_connected(draft, call, role, device)
+    draft.do(Tell(user=party_of(call, role).user, call=call.id, events=(event,), device=device))
+
+
+def _note_connected(draft: Draft, call: Call, role: Role, device: DeviceId) -> None:
+    """Says why something is told again, unless the return within a grace stands there already."""
+    if not draft.steps:
+        draft.step(call.id, "connected", by=party_of(call, role).shown, device=device)
 
 
 def _resume_end(draft: Draft, call: Call, role: Role, leg: Leg | None, device: DeviceId) -> None:
@@ -165,14 +198,7 @@ def _resume_end(draft: Draft, call: Call, role: Role, leg: Leg | None, device: D
             return
         if role is RECEIVER and call.refused:
             return
-    draft.do(
-        Tell(
-            user=party_of(call, role).user,
-            call=call.id,
-            events=(ended_event(call, role, draft.now),),
-            device=device,
-        )
-    )
+    _tell_arrived(draft, call, role, device, ended_event(call, role, draft.now))
 
 
 def _fresh(draft: Draft, since: int | None) -> bool:
@@ -198,6 +224,6 @@ def _missed(draft: Draft, call: Call, command: Missed) -> None:
     leg = leg_of(call, command.user, command.device)
     if leg is None or call.state is not RINGING or leg.state not in RINGING_LEGS:
         return
-    draft.step(call.id, "silent", by=call.receiver.shown, device=command.device)
+    draft.step(call.id, "silent", call.receiver.shown, command.device, detail="it did not answer the ping")
     call = draft.change(call, legs=with_leg(call.legs, replace(leg, missed=True)))
     draft.do(Wake(call, command.device))

@@ -37,6 +37,7 @@ from onlycare_socket.calls.user_commands import (
     Show,
     UserCommand,
 )
+from onlycare_socket.calls.words import reason_given
 
 Rule = Callable[[Draft, Call, Role, UserCommand], None]
 
@@ -128,8 +129,20 @@ def _decide_user(draft: Draft, call_id: CallId, command: UserCommand) -> None:
     else:
         rule(draft, _in_its_form(draft, call, command), role, command)
     event = EVENT_NAMES[type(command)]
-    draft.step(call.id, event, party.shown, command.device, "socket", draft.outcome(), place=place)
+    detail = draft.outcome() or (_said(command) if type(command) in _SAYING_MORE else "")
+    draft.step(call.id, event, party.shown, command.device, "socket", detail, place=place)
     return None
+
+
+_SAYING_MORE: Final = frozenset({Decline, Cancel, AnswerVideo})
+"""Commands that say something beside their name."""
+
+
+def _said(command: UserCommand) -> str:
+    """Returns what such a command says."""
+    if isinstance(command, AnswerVideo):
+        return "yes" if command.accepted else "no"
+    return reason_given(command.reason) if isinstance(command, Decline | Cancel) else ""
 
 
 def _remember(draft: Draft, call_id: CallId, command: UserCommand) -> None:

@@ -102,3 +102,11 @@ class EarlyKind(StrEnum):
     REJECT = "reject"
     CANCEL = "cancel"
     END = "end"
+
+
+class Flaw(StrEnum):
+    """What must never be of a call (`audit.py`)."""
+
+    NO_DEADLINE = "no_deadline"
+    TWO_CALLS = "two_calls"
+    RINGS_AFTER_END = "rings_after_end"

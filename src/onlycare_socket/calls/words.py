@@ -36,6 +36,11 @@ def reason_of(code: Code, given: str = "", side: Literal["caller", "receiver"] =
     return _REASONS.get(code) or code.value.replace("_", " ").capitalize()
 
 
+def reason_given(reason: str) -> str:
+    """Returns a reason as a timeline shows it: empty when none was given."""
+    return f"reason: {reason}" if reason else ""
+
+
 def clip(reason: str | UnsetType) -> str:
     """Returns a client's reason, cut; empty when there is none."""
     return "" if isinstance(reason, UnsetType) else reason[:MAX_REASON]

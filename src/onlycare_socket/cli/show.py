@@ -23,7 +23,7 @@ def facts(answer: dict[str, Any]) -> None:
     table = _table("", "")
     table.show_header = False
     for name, value in answer.items():
-        table.add_row(Text(_words(name), style="bold"), Text(_value(name, value)))
+        table.add_row(_text(_words(name), "bold"), _text(_value(name, value)))
     _print(table)
 
 
@@ -31,7 +31,7 @@ def users(answer: dict[str, Any]) -> None:
     """Shows who is connected."""
     table = _table("Connected user")
     for user in answer["users"]:
-        table.add_row(Text(str(user)))
+        table.add_row(_text(user))
     _print(table, f"{answer['count']} connected")
 
 
@@ -41,13 +41,13 @@ def calls(answer: dict[str, Any]) -> None:
     for call in answer["calls"]:
         state = call["state"] + (f" ({call['code']})" if call.get("code") else "")
         table.add_row(
-            Text(call["callId"]),
-            Text(state, style=_STATES.get(call["state"], "")),
-            Text(call["callType"]),
-            Text(call["callerId"]),
-            Text(call["receiverId"]),
-            Text(_time(call["startedAt"])),
-            Text(_duration(call.get("durationMs"))),
+            _text(call["callId"]),
+            _text(state, _STATES.get(call["state"], "")),
+            _text(call["callType"]),
+            _text(call["callerId"]),
+            _text(call["receiverId"]),
+            _text(_time(call["startedAt"])),
+            _text(_duration(call.get("durationMs"))),
         )
     _print(table, f"{answer['count']} calls")
 
@@ -60,13 +60,13 @@ def timeline(answer: dict[str, Any]) -> None:
         who = " ".join(str(step[key]) for key in ("by", "to", "device") if step.get(key))
         told = _value("told", step.get("told", []))
         table.add_row(
-            Text(_time(step["at"])),
+            _text(_time(step["at"])),
             Text(f"{step['at'] - steps[0]['at']} ms", justify="right"),
-            Text(str(step["what"]), style="bold"),
-            Text("" if told else who),
-            Text(str(step.get("channel", ""))),
-            Text(f"{who} {told}" if told else ""),
-            Text(_value("detail", step.get("detail", ""))),
+            _text(step["what"], "bold"),
+            _text("" if told else who),
+            _text(step.get("channel", "")),
+            _text(f"{who} {told}" if told else ""),
+            _text(_value("detail", step.get("detail", ""))),
         )
     summary = answer.get("summary")
     _print(table, f"Call {answer['callId']}" + (f": {_value('summary', summary)}" if summary else ""))
@@ -86,7 +86,12 @@ def _print(table: Table, *lines: Iterable[str]) -> None:
     if table.row_count:
         console.print(table)
     for line in lines:
-        console.print(Text(str(line)))
+        console.print(_text(line))
+
+
+def _text(value: object, style: str = "") -> Text:
+    """Returns a text of somebody else's as it may stand on a terminal: with nothing in it that a terminal obeys."""
+    return Text("".join(each if each.isprintable() else "?" for each in str(value)), style=style)
 
 
 def _words(name: str) -> str:

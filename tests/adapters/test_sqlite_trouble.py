@@ -1,0 +1,357 @@
+"""A file that cannot be written: new calls are refused, live ones go on, and once it can be, nothing is missing."""
+
+import asyncio
+import os
+import resource
+import sqlite3
+import subprocess
+from collections.abc import Callable, Iterator, MutableMapping
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from onlycare_socket.adapters import sqlite, sqlite_entry, sqlite_file, sqlite_writer
+from onlycare_socket.calls.call import Call
+from onlycare_socket.calls.decision import Decision, View
+from onlycare_socket.calls.ids import CallId
+from onlycare_socket.calls.restart import taken_up
+from onlycare_socket.calls.states import State
+from onlycare_socket.ports import StoreUnavailable
+from tests.ports.adapters import a_call
+
+from .sqlite_stores import TERMS, Opened, Outcome, crashed, early, opened, over, rows, step, until
+
+Lines = list[MutableMapping[str, Any]]
+
+CANNOT_WRITE = "the file of calls cannot be written: new calls are refused, live ones go on from memory"
+UNTIDY = "the file of calls cannot be put in order; nothing is lost so far"
+AGAIN = "the file of calls is written again"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "calls.db"
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What happens once a second happens twenty times a second."""
+    monkeypatch.setattr(sqlite, "RETRY", 0.05)
+    monkeypatch.setattr(sqlite_writer, "_TIDY_EVERY", 0.05)
+    monkeypatch.setattr(sqlite_writer, "_CHECKPOINT_EVERY", 0.05)
+    monkeypatch.setattr(sqlite_file, "_WAITS", 0.1)
+
+
+@pytest.fixture
+def told(log_lines: Lines) -> Iterator[Callable[[], list[str]]]:
+    """Returns warnings and errors so far, without their details; none may hold a traceback."""
+
+    def told() -> list[str]:
+        return [line["event"] for line in log_lines if line["log_level"] in ("warning", "error")]
+
+    yield told
+    assert not [line for line in log_lines if line.get("exc_info")]
+
+
+# ---------------------------------------------------------------- what breaks a file
+
+
+@contextmanager
+def no_room_to_grow(path: Path) -> Iterator[None]:
+    """No file of this process may be longer than this one's log is: for SQLite the disk is full."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    size = max(os.stat(f"{path}-wal").st_size, 4_096)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@contextmanager
+def moved_away(path: Path) -> Iterator[None]:
+    elsewhere = path.with_suffix(".elsewhere")
+    path.rename(elsewhere)
+    try:
+        yield
+    finally:
+        elsewhere.rename(path)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Another process writes for longer than anybody waits."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as operator:
+        operator.execute("BEGIN IMMEDIATE")
+        yield
+        operator.execute("ROLLBACK")
+
+
+@contextmanager
+def disk_full(path: Path) -> Iterator[None]:
+    """The last byte of the disk is taken."""
+    filler = path.parent / "filler"
+    with filler.open("wb", buffering=0) as file, suppress(OSError):
+        while file.write(bytes(4_096)):
+            pass
+    yield
+    filler.unlink()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file on a disk of its own, of 1 MB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], capture_output=True, check=False)
+    if mount.returncode:
+        pytest.skip("no disk can be mounted here")
+    yield folder / "calls.db"
+    subprocess.run(["umount", folder], check=True)
+
+
+Trouble = Callable[[Path], AbstractContextManager[None]]
+
+
+async def degraded(here: Opened) -> None:
+    """Changes a call until it is noticed that this is not written: a file that was moved is looked for now and then."""
+    async with asyncio.timeout(20):
+        while not here.store.degraded or not here.store.failures:
+            outcome = await change(here, "live")
+            assert isinstance(outcome, Decision), "whoever waited is told"
+            await asyncio.sleep(0.01)
+
+
+async def change(here: Opened, id_: str, **fields: object) -> Outcome:
+    call = await here.find(id_)
+    assert call is not None
+    return await here.put(replace(call, **({"version": call.version + 1} | fields)))
+
+
+# ---------------------------------------------------------------- the whole story
+
+
+@pytest.mark.parametrize("trouble", [no_room_to_grow, moved_away, locked])
+async def test_nothing_is_missing_once_it_is_over(path: Path, trouble: Trouble, told: Callable[[], list[str]]) -> None:
+    async with opened(path) as here:
+        await here.put(a_call("live", "1", "2"), a_call("ends", "3", "4"), a_call("rings", "5", "6"))
+        here.facts.keep("kind", "dropped", b"x")
+        await here.settled()
+        with trouble(path):
+            await degraded(here)
+            assert isinstance(await here.put(a_call("new", "8", "9")), StoreUnavailable)
+            assert (await here.view("new", "8")).call is None, "nothing was changed"
+            ended = over(await known(here, "ends"))
+            assert isinstance(await here.put(ended, steps=((ended.id, step("over")),)), Decision)
+            await change(here, "rings", state=State.ACCEPTED)
+            here.store.note(CallId("rings"), lambda now, call: (replace(call, version=9), step("told")))
+            await here.say(early("early"))
+            here.facts.keep("kind", "kept", b"y")
+            here.facts.drop("kind", "dropped")
+            await here.settled()  # at once
+            assert here.store.degraded
+            live = await known(here, "live")
+            failures = here.store.failures
+            await until(lambda: here.store.failures > failures + 1)  # it is tried again and again
+        await until(lambda: not here.store.degraded)
+        assert told() == [CANNOT_WRITE, AGAIN] or told() == [UNTIDY, CANNOT_WRITE, AGAIN]
+        assert isinstance(await here.put(a_call("after", "8", "9")), Decision)
+        left = crashed(path)
+    async with opened(left) as back:
+        assert await back.find("ends") == ended
+        assert await back.timeline("ends") == ["over"]
+        assert await back.find("live") == taken_up(TERMS, back.clock.wall(), live)[0]
+        rings = await known(back, "rings")
+        assert (rings.state, rings.version) == (State.ACCEPTED, 10)
+        assert await back.timeline("rings") == ["told", "taken up"]
+        assert (await back.view("early")).early == (early("early"),)
+        assert await back.find("new") is None
+        assert await back.find("after") is not None
+        assert back.facts.former("kind") == {"kept": b"y"}
+
+
+async def test_nothing_is_missing_after_a_full_disk(small_disk: Path, told: Callable[[], list[str]]) -> None:
+    """Now and then there is room in the log, and it is written again: what counts is what is there in the end."""
+    calls = [a_call(str(number), f"a{number}", f"b{number}") for number in range(20)]
+    async with opened(small_disk) as here:
+        await here.put(*calls)
+        with disk_full(small_disk):
+            for number in range(400):
+                id_ = str(number % len(calls))
+                assert isinstance(await change(here, id_, channel_name=f"{number}" * 300), Decision)
+                if number % 20 == 0:
+                    await asyncio.sleep(0.02)
+            assert here.store.failures > 0
+            assert isinstance(await here.put(a_call("new", "8", "9")), StoreUnavailable) or not here.store.degraded
+        await until(lambda: not here.store.degraded)
+        await here.decide(lambda view: Decision(early=(early(),)))  # behind all that was missing
+        live = [await known(here, call.id) for call in calls]
+        left = crashed(small_disk)
+    assert set(told()) <= {CANNOT_WRITE, UNTIDY, AGAIN}
+    async with opened(left) as back:
+        now = back.clock.wall()
+        assert [await back.find(call.id) for call in live] == [taken_up(TERMS, now, call)[0] for call in live]
+
+
+async def known(here: Opened, id_: str) -> Call:
+    call = await here.find(id_)
+    assert call is not None
+    return call
+
+
+# ---------------------------------------------------------------- order and waiting
+
+
+async def test_who_waits_is_told_in_order_while_it_cannot_be_written(path: Path) -> None:
+    """What is decided inside a `done` is told before what is decided after it, in the same turn of the loop, too."""
+    order: list[str] = []
+    asked = asyncio.get_running_loop().create_future()
+
+    def transact(here: Opened, name: str, done: Callable[[], object] = lambda: None) -> None:
+        def decide(view: View) -> Decision:
+            assert view.call is not None
+            return Decision(calls=(replace(view.call, version=view.call.version + 1),))
+
+        def finished(decision: Outcome) -> None:
+            assert isinstance(decision, Decision)
+            order.append(f"{name} {decision.calls[0].version}")
+            done()
+
+        here.store.transact(CallId("live"), (), decide, finished)
+
+    def inside(here: Opened) -> None:
+        asyncio.get_running_loop().call_soon(transact, here, "after", partial_set(asked))
+        transact(here, "inside")
+
+    async with opened(path) as here:
+        await here.put(a_call("live"))
+        with moved_away(path):
+            await until(lambda: here.store.degraded)
+            version = (await known(here, "live")).version
+            transact(here, "first", lambda: inside(here))
+            await asked
+        assert order == [f"{name} {version + number}" for number, name in enumerate(("first", "inside", "after"), 1)]
+
+
+def partial_set(asked: "asyncio.Future[None]") -> Callable[[], object]:
+    return lambda: asked.set_result(None)
+
+
+async def test_a_commit_that_hangs_counts_as_failed(
+    path: Path, monkeypatch: pytest.MonkeyPatch, told: Callable[[], list[str]]
+) -> None:
+    monkeypatch.setattr(sqlite_file, "_WAITS", 20.0)
+    monkeypatch.setattr(sqlite, "PATIENCE", 0.1)
+    async with opened(path) as here:
+        await here.put(a_call("live"))
+        with locked(path):
+            began = asyncio.get_running_loop().time()
+            waits = asyncio.create_task(change(here, "live", state=State.ACCEPTED))
+            async with asyncio.timeout(20):
+                while not waits.done():
+                    here.due()
+                    await asyncio.sleep(0.01)
+            assert asyncio.get_running_loop().time() - began > 0.1
+            assert here.store.degraded
+            assert isinstance(await here.put(a_call("new", "8", "9")), StoreUnavailable)
+            await asyncio.wait_for(change(here, "live", version=7), 5)
+            assert rows(path, "SELECT count(*) FROM journal WHERE instr(body, 'accepted')") == [(0,)]
+        await until(lambda: not here.store.degraded)
+        await change(here, "live")  # behind all that was missing
+        left = crashed(path)
+        assert told() == [CANNOT_WRITE, AGAIN]
+    async with opened(left) as back:
+        call = await known(back, "live")
+        assert (call.state, call.version) == (State.ACCEPTED, 9), "one more for being taken up"
+
+
+async def test_an_operator_who_reads_for_long_holds_up_nothing(
+    path: Path, monkeypatch: pytest.MonkeyPatch, told: Callable[[], list[str]]
+) -> None:
+    """A shell of SQLite's with a transaction open: the log cannot be begun anew, however long it has become."""
+    monkeypatch.setattr(sqlite_file, "_WAITS", 20.0)
+    monkeypatch.setattr(sqlite_writer, "LONGEST_LOG", 5)
+    monkeypatch.setattr(sqlite_writer, "_CHECKPOINT_EVERY", 0.3)
+    monkeypatch.setattr(sqlite, "PATIENCE", 1.5)
+    async with opened(path) as here:
+        await here.put(a_call("live"))
+        with closing(sqlite3.connect(path, isolation_level=None)) as operator:
+            operator.execute("BEGIN")
+            operator.execute("SELECT count(*) FROM calls").fetchall()
+            loop = asyncio.get_running_loop()
+            until_then = loop.time() + 2.5
+            while loop.time() < until_then:
+                await asyncio.wait_for(change(here, "live"), 1.5)
+                here.due()
+                await asyncio.sleep(0.01)
+            async with asyncio.timeout(5):
+                await here.store.stop()
+    assert told() == []
+
+
+async def test_a_store_that_stops_without_having_written_says_so(path: Path, told: Callable[[], list[str]]) -> None:
+    here = Opened(path, (await reopened(path)).clock, 10)
+    await here.store.start()
+    with moved_away(path):
+        await degraded(here)
+        await here.store.stop()
+        assert told()[-1] == "stopped without having written all calls"
+
+
+async def reopened(path: Path) -> Opened:
+    """A store that was opened, given a live call and closed again."""
+    async with opened(path) as here:
+        await here.put(a_call("live"))
+    return here
+
+
+async def test_it_writes_once_more_as_it_stops(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite, "RETRY", 3_600.0)
+    async with opened(path) as here:
+        await here.put(a_call("live"))
+        with no_room_to_grow(path):
+            await degraded(here)
+            await here.put(over(await known(here, "live")))
+    async with opened(path) as back:
+        assert (await known(back, "live")).ended is not None
+
+
+# ---------------------------------------------------------------- filing
+
+
+async def test_what_cannot_be_filed_holds_up_no_commit(path: Path, told: Callable[[], list[str]]) -> None:
+    async with opened(path) as here:
+        await here.put(a_call("1", "1", "2"))
+        with closing(sqlite3.connect(path, isolation_level=None)) as operator:
+            operator.execute("ALTER TABLE calls RENAME TO somewhere_else")
+            assert isinstance(await here.put(a_call("2", "3", "4")), Decision)
+            await until(lambda: here.store.degraded)
+            assert isinstance(await here.put(a_call("3", "5", "6")), Decision), "new calls are kept as promised"
+            assert here.store.failures == 0
+            assert told() == [UNTIDY]
+            operator.execute("ALTER TABLE somewhere_else RENAME TO calls")
+        await until(lambda: not here.store.degraded)
+        assert told() == [UNTIDY, AGAIN]
+        await until(lambda: rows(path, "SELECT count(*) FROM journal") == [(0,)])
+        assert rows(path, "SELECT id FROM calls") == [("1",), ("2",), ("3",)]
+
+
+def test_what_waits_for_the_file_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite_entry, "MOST_STEPS", 10)
+    older, newer = sqlite_entry.Unsaved(), sqlite_entry.Unsaved()
+    call = a_call()
+    for number in range(8):
+        older.note(call, step(f"older {number}"))
+        newer.note(replace(call, version=2), step(f"newer {number}"))
+    older.facts[("kind", "both")] = older.facts[("kind", "older")] = (None, b"older")
+    newer.facts[("kind", "both")] = None
+    newer.put_back(older)
+    assert [each.what for _, each in newer.steps] == [
+        *(f"older {number}" for number in (6, 7)),
+        *(f"newer {number}" for number in range(8)),
+    ]
+    assert newer.calls[call.id].version == 2, "what came meanwhile is newer"
+    assert newer.facts == {("kind", "both"): None, ("kind", "older"): (None, b"older")}
