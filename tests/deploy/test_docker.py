@@ -30,7 +30,6 @@ DOMAIN={DOMAIN}
 LARAVEL_API_SECRET={SECRET}
 AUTH=jwt
 JWT_SECRET={"k" * 40}
-STORE=sqlite:///{STATE}/calls.db
 """
 OPENING: Final = "/socket.io/?EIO=4&transport=polling"
 

@@ -81,6 +81,13 @@ final class WebSocketCheck
     /** @return string[] the problem and what to do */
     private function notReached(WebSocketAnswer $health): array
     {
+        if (in_array($health->status, [502, 504], true)) {
+            return [
+                "nginx answers Laravel, but gets no answer from the socket server itself (HTTP {$health->status}).",
+                'Either the server does not run (systemctl status onlycare-socket, or pm2 list), or the upstream of nginx'
+                    .' names another port than PORT of the server.',
+            ];
+        }
         switch ($health->trouble) {
             case WebSocketAnswer::UNREACHABLE:
                 return [

@@ -39,7 +39,7 @@ def _copy(source: Path, target: str) -> None:
         copy.execute("PRAGMA journal_mode = DELETE").fetchall()
         (found,) = copy.execute("PRAGMA quick_check(1)").fetchone()
         if found != "ok":
-            raise sqlite3.DatabaseError(f"it is damaged: {found}")
+            raise sqlite3.DatabaseError(f"it is damaged: {' '.join(found.split())}")
     _to_disk(target)
 
 

@@ -25,6 +25,7 @@ final class CheckTest extends ApplicationTestCase
             [['url' => Stage::backend('slow'), 'timeout' => 0.2], 3, 'did not answer in time'],
             [['url' => Stage::backend('rubbish')], 3, 'Something else than the socket server answers Laravel (HTTP 200)'],
             [['url' => Stage::backend('404')], 3, 'Something else than the socket server answers Laravel (HTTP 404)'],
+            [['url' => Stage::backend('502')], 3, 'gets no answer from the socket server itself (HTTP 502)'],
             [['url' => Stage::backend('hangs-up')], 3, 'breaks it off without an answer'],
             [['url' => Stage::backend('unwell')], 1, 'is not well: DEGRADED??31m ?b?.'],
             [['url' => Stage::backend('old')], 1, 'old Node server'],
