@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-compiled test-deploy test-matrix wheel check check-static format lint types bench bench-quick screenshots docs lock clean
+.PHONY: help setup run test test-compiled test-endurance test-deploy test-matrix wheel check check-static format lint types bench bench-quick screenshots docs lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -13,7 +13,7 @@ WHEEL_SOURCES := $(shell find src web -type f -not -path '*/__pycache__/*') hatc
 PEERS := bench/peers/node_modules/.package-lock.json
 
 help: ## List what make can do
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 setup: $(STAMP) ## Create .venv with the command .venv/bin/onlycare-socket (quick when nothing changed)
 
@@ -42,7 +42,10 @@ wheel: setup ## Build dist/*.whl for production, its hot path compiled (PURE=1: 
 
 test-compiled: $(COMPILED)/installed ## Run the server's tests on the compiled wheel
 	@EXPECT_COMPILED=1 $(COMPILED)/bin/python -m pytest -rfEs \
-	  $(addprefix --ignore tests/,bench browser deploy doctor compare) $(ARGS)
+	  $(addprefix --ignore tests/,bench browser deploy doctor compare endurance) $(ARGS)
+
+test-endurance: $(COMPILED)/installed ## Memory of the compiled wheel after 200,000 users came, called and went (5 to 10 minutes)
+	@$(COMPILED)/bin/python -m pytest -rfEs tests/endurance $(ARGS)
 
 test-deploy: setup ## Run deploy/ and laravel/ with real nginx, PM2, systemd and Laravel (root; some 10 minutes)
 	@tests/deploy/run $(ARGS)
@@ -83,7 +86,7 @@ types: setup ## Check the types with mypy
 MEASURED := $(if $(PURE),$(STAMP),$(COMPILED)/installed)
 BENCH := $(BIN)/python -m bench run $(if $(PURE),,--python $(CURDIR)/$(COMPILED)/bin/python)
 
-bench: setup $(MEASURED) $(PEERS) ## Measure everything beside Node and python-socketio, some 40 minutes; tables, JSON, pictures
+bench: setup $(MEASURED) $(PEERS) ## Measure everything beside Node and python-socketio, some 50 minutes; tables, JSON, pictures
 	@$(BENCH) $(ARGS)
 
 bench-quick: setup $(MEASURED) $(PEERS) ## The same in a minute and a half, each scenario smaller and once

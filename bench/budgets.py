@@ -6,6 +6,7 @@ from typing import Final, Literal
 from msgspec import Struct
 
 from bench.results import Report, Spread, ratio, spread
+from bench.scenario import SQLITE
 
 Verdict = Literal["aim met", "must met", "missed", "not measured"]
 Measure = Callable[[Report], Spread | None]
@@ -84,11 +85,11 @@ def grown(scenario: str, case: str, smaller: str, key: str) -> Measure:
     return lambda report: ratio(report.row(scenario, case, "onlycare"), report.row(scenario, smaller, "onlycare"), key)
 
 
-def worst(scenario: str, cases: tuple[str, ...], key: str) -> Measure:
+def worst(scenario: str, cases: tuple[str, ...], key: str, contestant: str = "onlycare") -> Measure:
     """Measures the largest of a figure over several sizes, by its medians."""
 
     def measure(report: Report) -> Spread | None:
-        found = [one for case in cases if (one := figure(scenario, case, key)(report))]
+        found = [one for case in cases if (one := figure(scenario, case, key, contestant)(report))]
         return max(found, default=None)
 
     return measure
@@ -101,7 +102,7 @@ def _cycles() -> Iterator[Budget]:
     against: tuple[tuple[str, str, str, float, float], ...] = (
         ("call cycles per CPU second, beside the bare Node relay", "onlycare", "node-relay", 1.0, 1.5),
         ("the same beside Node with the same rules", "onlycare", "node-rules", 1.5, 2.0),
-        ("with the SQLite store, beside Node with the same rules", "onlycare-sqlite", "node-rules", 0.8, 1.2),
+        ("with the SQLite store, beside Node with the same rules", SQLITE, "node-rules", 0.8, 1.2),
         ("beside the python-socketio relay", "onlycare", "python-socketio", 4.0, 6.0),
     )
     for says, mine, other, must, aim in against:
@@ -111,13 +112,32 @@ def _cycles() -> Iterator[Budget]:
 
 
 def _pauses() -> Iterator[Budget]:
-    for says, key in (
-        ("longest pause by garbage collection, at 200 to 3,000 calls/s", "gc_pause_max_ms"),
-        ("longest pause by commits", "commit_max_ms"),
-        ("longest pause by sweeps", "sweep_max_ms"),
-        ("p99.9 of the loop's lag, less that of an empty loop beside it", "lag_less_empty_ms"),
+    for says, key, contestant in (
+        ("longest pause by garbage collection, at 200 to 3,000 calls/s", "gc_pause_max_ms", "onlycare"),
+        ("longest pause by sweeps", "sweep_max_ms", "onlycare"),
+        ("p99.9 of the loop's lag, less that of an empty loop beside it", "lag_less_empty_ms", "onlycare"),
+        ("the same with the SQLite store", "lag_less_empty_ms", SQLITE),
+        ("longest commit of the SQLite store, beside the loop", "commit_max_ms", SQLITE),
     ):
-        yield Budget(says=says, must=10, aim=3, unit="ms", exclusive=True, measure=worst("rejects", CALLS, key))
+        measure = worst("rejects", CALLS, key, contestant)
+        yield Budget(says=says, must=10, aim=3, unit="ms", exclusive=True, measure=measure)
+
+
+def _survival() -> Iterator[Budget]:
+    for ended, case in (("SIGTERM", "5,000 users, 500 calls, SIGTERM"), ("SIGKILL", "5,000 users, 500 calls, SIGKILL")):
+        lost = figure("survival", case, "lost", SQLITE)
+        yield Budget(
+            says=f"calls lost of 500 when {ended} ended the server", must=0, aim=None, unit="calls", measure=lost
+        )
+        started = figure("survival", case, "health_s", SQLITE)
+        yield Budget(
+            says=f"from exec to /health after {ended}, with 500 live calls",
+            must=2,
+            aim=1,
+            unit="s",
+            exclusive=True,
+            measure=started,
+        )
 
 
 BUDGETS: Final = (
@@ -167,6 +187,7 @@ BUDGETS: Final = (
         unit="s",
         measure=figure("restart", "10,000 users", "seconds"),
     ),
+    *_survival(),
     Budget(
         says="cost of a call at 10,000 connected users, beside 100",
         must=1.3,

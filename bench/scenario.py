@@ -12,6 +12,7 @@ from bench.stage import Stage
 ALL: Final = ("onlycare", "node-relay", "node-rules", "python-socketio")
 BOTH_NODE: Final = ("onlycare", "node-relay", "node-rules")
 WITH_RULES: Final = ("onlycare", "node-rules")
+SQLITE: Final = "onlycare-sqlite"
 
 
 class Figure(Struct, frozen=True, kw_only=True):

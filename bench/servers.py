@@ -63,6 +63,7 @@ def contestants(python: str) -> dict[str, Contestant]:
             "LARAVEL_API_SECRET": SECRET,
             "LOG_LEVEL": "warning",
             "LOG_FORMAT": "json",
+            "STORE": "memory",
         },
     )
     every = (
@@ -72,6 +73,12 @@ def contestants(python: str) -> dict[str, Contestant]:
             name="onlycare-uncompiled",
             says="onlycare-socket from a checkout, nothing compiled",
             settings={**ours.settings, "PYTHONPATH": str(ROOT / "src")},
+        ),
+        replace(
+            ours,
+            name="onlycare-sqlite",
+            says="onlycare-socket, calls in a SQLite file",
+            settings={**ours.settings, "STORE": "sqlite:///calls.db"},  # in the folder that it is started in
         ),
         Contestant(
             name="node-relay",
@@ -132,9 +139,12 @@ class Server:
                 raise Failed(f"the server did not start: {processes.last_lines(self._log)}")
             time.sleep(0.02)
 
-    def stop(self) -> None:
-        """Ends it, if it runs."""
+    def stop(self, *, kill: bool = False) -> None:
+        """Ends it, if it runs; `kill` gives it no time to do anything more."""
         if self._process is not None:
+            if kill:
+                self._process.kill()
+                self._process.wait()
             processes.end(self._process)
             self._process = None
 

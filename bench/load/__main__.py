@@ -21,8 +21,9 @@ from bench.load.phone import Server
 from bench.load.presence import Presence
 from bench.load.rejects import Rejects
 from bench.load.reports import Unexpected, line
-from bench.load.restart import Restart
+from bench.load.restart import restart
 from bench.load.storm import storm
+from bench.load.survival import Survival
 
 Result = dict[str, Any]
 
@@ -45,10 +46,16 @@ def idle_time(given: argparse.Namespace) -> Result:
     return idle(server(given), given.connections, given.hold, given.pid)
 
 
-def restart(given: argparse.Namespace) -> Result:
+def users_come_back(given: argparse.Namespace) -> Result:
     """Users who lose the server and come back by themselves; somebody else restarts it."""
     room_for(given.users)
-    return Restart(server(given), given.users).run(given.pid)
+    return restart(server(given), given.users, given.pid)
+
+
+def calls_survive(given: argparse.Namespace) -> Result:
+    """The same in the middle of calls, and a count of those that are lost."""
+    room_for(given.users)
+    return Survival(server(given), given.users, given.calls).run(given.settle, given.pid)
 
 
 def presence(given: argparse.Namespace) -> Result:
@@ -98,8 +105,12 @@ def arguments() -> argparse.ArgumentParser:
     one = scenario("idle", idle_time)
     one.add_argument("--connections", type=int, default=1000, help="(%(default)s)")
     one.add_argument("--hold", type=float, default=10.0, help="seconds that they do nothing (%(default)s)")
-    one = scenario("restart", restart)
+    one = scenario("restart", users_come_back)
     one.add_argument("--users", type=int, default=1000, help="(%(default)s)")
+    one = scenario("survival", calls_survive)
+    one.add_argument("--users", type=int, default=1000, help="(%(default)s)")
+    one.add_argument("--calls", type=int, default=100, help="live calls, half of them accepted (%(default)s)")
+    one.add_argument("--settle", type=float, default=6.0, help="seconds between the return and the count (%(default)s)")
     one = scenario("presence", presence)
     one.add_argument("--listeners", type=int, default=1000, help="users who are told (%(default)s)")
     one.add_argument("--comings", type=int, default=100, help="users of whom they are told (%(default)s)")

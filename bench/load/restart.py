@@ -1,6 +1,7 @@
 """The server is restarted under its users, and everybody comes back as the Socket.IO clients do."""
 
 import random
+from collections.abc import Callable, Sequence
 from time import perf_counter
 from typing import Any, Final
 
@@ -21,25 +22,35 @@ PATIENCE: Final = 120.0
 """Seconds within which the server has to be restarted, and again within which all have to be back."""
 
 
+def restart(server: Server, users: int, pid: int | None) -> dict[str, Any]:
+    """Returns the seconds from the first lost connection until all are back, and each user's own as percentiles."""
+    one = Restart()
+    return one.run([Returning(one, server, number) for number in range(1, users + 1)], pid)
+
+
 class Restart:
     """Users who are connected, lose the server, and come back."""
 
-    def __init__(self, server: Server, users: int, seed: int = 1) -> None:
+    def __init__(self, seed: int = 1) -> None:
         self.loop = Loop()
         self.random = random.Random(seed)
-        self._users = [Returning(self, server, number) for number in range(1, users + 1)]
-        self._back_after = Latencies(users)
+        self._users: Sequence[Returning] = ()
+        self._back_after = Latencies()
         self._losers = 0
         self._away = 0
         self.attempts = 0
         self.lost_at = 0.0
 
-    def run(self, pid: int | None) -> dict[str, Any]:
-        """Returns the seconds from the first lost connection until all are back, and each user's own as percentiles."""
-        Crowd(self.loop, self._users).connect()
-        for user in self._users:
+    def run(
+        self, users: Sequence["Returning"], pid: int | None, begin: Callable[[], None] = lambda: None
+    ) -> dict[str, Any]:
+        """Returns the figures; `begin` is what is done when all are connected, before the server is lost."""
+        self._users, self._back_after = users, Latencies(len(users))
+        Crowd(self.loop, users).connect()
+        begin()
+        for user in users:
             user.returns = True
-        line(event="connected", connections=len(self._users))
+        line(event="connected", connections=len(users))
         if not self.loop.run(lambda: self._losers > 0, perf_counter() + PATIENCE):
             raise Unexpected(f"no connection was lost in {PATIENCE:.0f} s: the server was not restarted")
         line(event="lost")
@@ -47,7 +58,7 @@ class Restart:
         self._gather()
         used = window.close()
         return {
-            "users": len(self._users),
+            "users": len(users),
             "attempts": self.attempts,
             "back_s": self._back_after.seconds(),
             **used,
@@ -122,6 +133,10 @@ class Returning(Phone):
         if attempt == self._attempt and not self._here:
             self.drop("no answer in time")
 
+    def back(self) -> None:
+        """Does what is to be done at each coming back; nothing here."""
+
     def _back(self) -> None:
+        self.back()
         self._here = True
         self._restart.came_back(perf_counter() - self._lost_at)

@@ -3,7 +3,7 @@
 from typing import Final
 
 from bench.results import Figures
-from bench.scenario import ALL, Figure, Scenario, Size, figures_of
+from bench.scenario import ALL, SQLITE, Figure, Scenario, Size, figures_of
 from bench.servers import Contestant
 from bench.stage import Stage
 
@@ -39,6 +39,6 @@ SCENARIO: Final = Scenario(
     compared=("per_cpu_second",),
     panels=("per_cpu_second", "p99_ms"),
     rounds=5,
-    sizes=(size(100, (*ALL, "onlycare-uncompiled")), size(1_000)),
-    quick=(size(100, warmup=0.5, seconds=1.5),),
+    sizes=(size(100, (*ALL, SQLITE, "onlycare-uncompiled")), size(1_000, (*ALL, SQLITE))),
+    quick=(size(100, (*ALL, SQLITE), warmup=0.5, seconds=1.5),),
 )

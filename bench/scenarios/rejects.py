@@ -10,7 +10,7 @@ from typing import Any, Final
 from bench import histograms
 from bench.histograms import Histogram
 from bench.results import Figures
-from bench.scenario import ALL, BOTH_NODE, Figure, Scenario, Size, figures_of
+from bench.scenario import ALL, BOTH_NODE, SQLITE, Figure, Scenario, Size, figures_of
 from bench.servers import Contestant
 from bench.stage import Stage
 
@@ -27,7 +27,7 @@ def size(rate: int, contestants: tuple[str, ...] = BOTH_NODE, warmup: float = 1,
         figures: Figures = {}
         before: dict[str, Histogram] = {}
         after: dict[str, Histogram] = {}
-        tells = contestant.name == "onlycare"
+        tells = contestant.name.startswith("onlycare")
         with stage.server(contestant, settings) as server, stage.empty_loop(LAG_INTERVAL_MS, figures) as begin_anew:
 
             def begin(_connected: dict[str, Any]) -> None:
@@ -94,6 +94,6 @@ SCENARIO: Final = Scenario(
     chart="percentiles",
     panels=("p50_ms", "p99_ms", "p999_ms", "max_ms"),
     rounds=3,
-    sizes=(size(200, ALL), size(1_000, ALL), size(3_000)),
-    quick=(size(1_000, warmup=0.5, seconds=1.5),),
+    sizes=(size(200, (*ALL, SQLITE)), size(1_000, (*ALL, SQLITE)), size(3_000, (*BOTH_NODE, SQLITE))),
+    quick=(size(1_000, (*BOTH_NODE, SQLITE), warmup=0.5, seconds=1.5),),
 )

@@ -8,7 +8,7 @@ back.
 from typing import Any, Final
 
 from bench.results import Figures
-from bench.scenario import WITH_RULES, Figure, Scenario, Size, figures_of
+from bench.scenario import SQLITE, WITH_RULES, Figure, Scenario, Size, figures_of
 from bench.servers import Contestant
 from bench.stage import Stage
 
@@ -53,6 +53,6 @@ SCENARIO: Final = Scenario(
     compared=("seconds",),
     panels=("seconds", "new_process_cpu_seconds"),
     rounds=3,
-    sizes=(size(10_000), size(10_000, drain="0.5")),
+    sizes=(size(10_000, (*WITH_RULES, SQLITE)), size(10_000, drain="0.5")),
     quick=(size(300),),
 )

@@ -42,9 +42,9 @@ class Opened:
 
     async def decide(self, decide: Decide, call: str | None = "1", *users: str) -> Outcome:
         """Runs a transaction; returns what `done` was given."""
-        return await _answer(
-            partial(self.store.transact, None if call is None else CallId(call), tuple(map(UserId, users)), decide)
-        )
+        id_ = None if call is None else CallId(call)
+        outcome: Outcome = await _answer(partial(self.store.transact, id_, tuple(map(UserId, users)), decide))
+        return outcome
 
     async def put(self, *calls: Call, steps: tuple[tuple[CallId, Step], ...] = ()) -> Outcome:
         """Keeps calls as they are given."""
@@ -66,7 +66,8 @@ class Opened:
         return views[0]
 
     async def find(self, call: str) -> Call | None:
-        return await _answer(partial(self.store.find, CallId(call)))
+        found: Call | None = await _answer(partial(self.store.find, CallId(call)))
+        return found
 
     async def timeline(self, call: str) -> list[str]:
         """The steps of a call, by what they are."""

@@ -40,6 +40,18 @@ async def test_the_last_word_on_a_key_holds(path: Path) -> None:
         assert back.facts.former("unknown") == {}
 
 
+async def test_one_that_was_filed_is_dropped(path: Path) -> None:
+    async with opened(path) as here:
+        here.facts.keep("kind", "key", b"x")
+        here.facts.keep("kind", "other", b"y")
+    async with opened(path) as here:
+        here.facts.drop("kind", "key")
+        await here.settled()
+        left = crashed(path)
+    async with opened(left) as back:
+        assert back.facts.former("kind") == {"other": b"y"}
+
+
 async def test_each_word_in_a_commit_of_its_own(path: Path) -> None:
     async with opened(path) as here:
         for word in range(5):

@@ -162,12 +162,12 @@ async def test_the_timeline_goes_on_through_every_process(path: Path) -> None:
 async def test_text_that_is_no_unicode_harms_nothing_beside_it(path: Path) -> None:
     async with opened(path) as here:
         here.facts.keep("kind", "key", b"\x00\xff")
-        await here.put(a_call("1", reason="half \ud83d"), a_call("2", "8", "9"))
+        await here.put(a_call("1", receiver="half \ud83d", reason="half \ud83d"), a_call("2", "8", "9"))
         left = crashed(path)
     async with opened(left) as back:
         found = await back.find("1")
         assert found is not None
-        assert found.reason == "half ?"
+        assert (found.receiver.user, found.reason) == ("half ?", "half ?")
         assert await back.find("2") is not None
         assert back.facts.former("kind") == {"key": b"\x00\xff"}
 

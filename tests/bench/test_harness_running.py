@@ -19,7 +19,7 @@ from bench.machine import PEERS, ROOT
 from bench.results import Case, Outcome
 from bench.running import carry_out, plan
 from bench.scenario import Size
-from bench.scenarios import SCENARIOS, cycles, growth, idle, presence, rejects, restart, storm
+from bench.scenarios import SCENARIOS, cycles, growth, idle, presence, rejects, restart, storm, survival
 from bench.servers import Contestant, contestants
 from tests.interop.libraries import leave_out
 
@@ -69,6 +69,7 @@ SMALL = {
     "idle": idle.size(20, 0.2, PAIR),
     "storm": storm.size(5, ("onlycare",)),
     "restart": restart.size(5, ("onlycare",)),
+    "survival": survival.size(30, 4, kill=True, settle=0.1),
     "presence": presence.size(5, 3, PAIR),
     "growth": growth.size(110, PAIR, warmup=0.1, seconds=0.5),
 }
@@ -90,6 +91,12 @@ def test_a_scenario_finds_its_figures(name: str) -> None:
         assert {figure.key for figure in SCENARIOS[name].figures} - of_cpu <= set(run.figures), row.contestant
         assert run.figures["load_share"] >= 0
     assert [row.contestant for row in case.rows] == list(SMALL[name].contestants)
+
+
+def test_no_call_is_lost_by_a_restart_on_a_file() -> None:
+    (run,) = once("survival", survival.size(30, 4, settle=0.1)).rows[0].runs
+    assert (run.failure, run.figures["lost"]) == (None, 0)
+    assert 0 < run.figures["health_s"] < survival.HEALTHY
 
 
 def test_without_two_heartbeats_the_cpu_of_idle_users_is_no_figure() -> None:

@@ -139,6 +139,23 @@ async def test_restart(start: Start) -> None:
     assert figures["seconds"] >= figures["back_s"]["max"] >= figures["back_s"]["p50"] > 0
 
 
+@pytest.mark.parametrize(("kept", "lost"), [(True, 0), (False, 6)], ids=["a file", "memory"])
+async def test_survival(start: Start, tmp_path: Path, kept: bool, lost: int) -> None:
+    store = f"sqlite:///{tmp_path}/calls.db" if kept else "memory"
+    server = await start(store=store, presence_scope="watched")
+    load = await Load.start(server, "survival", "--users", 30, "--calls", 6, "--settle", 0)
+    assert await load.next() == {"event": "connected", "connections": 30}
+    assert await counted(server, "calls_live") == 6
+    port = server.application.port
+    await server.application.stop()
+    again = await start(port=port, store=store, presence_scope="watched")
+    assert await load.next() == {"event": "lost"}
+    figures = await load.result()
+    assert (figures["calls"], figures["lost"]) == (6, lost)
+    assert await counted(again, "calls_live") == 6 - lost
+    assert 0 <= figures["presence"] <= 20 * 30
+
+
 async def test_presence(start: Start) -> None:
     server = await start(presence_scope="all")
     figures = await (await Load.start(server, "presence", "--listeners", 20, "--comings", 4)).result()

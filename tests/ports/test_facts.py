@@ -6,6 +6,7 @@ from functools import partial
 
 import pytest
 
+from onlycare_socket.calls.ids import Millis
 from tests.phones import START
 from tests.ports.adapters import STORES, Stored, Transactions, a_call, put
 
@@ -22,7 +23,7 @@ def test_a_new_store_knows_nothing(stored: Stored) -> None:
 
 
 def test_what_is_kept_now_is_for_the_next_process(stored: Stored) -> None:
-    stored.facts.keep("kind", "key", b"body", START + 1_000)
+    stored.facts.keep("kind", "key", b"body", Millis(START + 1_000))
     stored.settle()
     assert dict(stored.facts.former("kind")) == {}
 
