@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-compiled test-endurance test-deploy test-matrix wheel check check-static format lint types bench bench-quick screenshots docs lock clean
+.PHONY: help setup run test test-compiled test-endurance test-faults soak test-deploy test-matrix wheel check check-static format lint types bench bench-quick screenshots docs lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -42,10 +42,17 @@ wheel: setup ## Build dist/*.whl for production, its hot path compiled (PURE=1: 
 
 test-compiled: $(COMPILED)/installed ## Run the server's tests on the compiled wheel
 	@EXPECT_COMPILED=1 $(COMPILED)/bin/python -m pytest -rfEs \
-	  $(addprefix --ignore tests/,bench browser deploy doctor compare endurance) $(ARGS)
+	  $(addprefix --ignore tests/,bench browser deploy doctor compare endurance faults) $(ARGS)
 
 test-endurance: $(COMPILED)/installed ## Memory of the compiled wheel after 200,000 users came, called and went (5 to 10 minutes)
 	@$(COMPILED)/bin/python -m pytest -rfEs tests/endurance $(ARGS)
+
+test-faults: setup ## Every fault at every moment of a call, three seeds each (8 to 10 minutes; root, libfaketime)
+	@$(BIN)/python -m tests.faults --all $(ARGS)
+
+SOAK ?= 3600
+soak: setup ## Random faults for an hour (or SOAK=600 seconds) while phones call each other
+	@$(BIN)/python -m tests.faults --soak $(SOAK) $(ARGS)
 
 test-deploy: setup ## Run deploy/ and laravel/ with real nginx, PM2, systemd and Laravel (root; some 10 minutes)
 	@tests/deploy/run $(ARGS)

@@ -140,7 +140,7 @@ look_through_nginx() {
     note nginx "there is no certificate for $DOMAIN yet, so phones cannot connect. Get one, and run this again:"
     note nginx "    apt install certbot && certbot certonly --webroot --webroot-path /var/www/letsencrypt \\"
     note nginx "      --deploy-hook 'nginx -s reload' -d $DOMAIN"
-  elif curl --silent --fail --max-time 10 --retry 3 --retry-delay 1 --noproxy '*' --insecure --output /dev/null \
+  elif curl --silent --fail --max-time 10 --retry 3 --retry-delay 1 --retry-connrefused --noproxy '*' --insecure --output /dev/null \
     --resolve "$DOMAIN:443:127.0.0.1" "https://$DOMAIN/socket-health"; then
     ok nginx "https://$DOMAIN/socket-health answers"
   else

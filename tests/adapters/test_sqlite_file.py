@@ -253,7 +253,7 @@ async def test_a_file_that_cannot_be_written_now_is_not_set_aside(path: Path) ->
         operator.execute("COMMIT")
         operator.execute("BEGIN IMMEDIATE")
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("onlycare_socket.adapters.sqlite_file._WAITS", 0.05)
+            patch.setattr("onlycare_socket.adapters.sqlite_file.WAITS", 0.05)
             with pytest.raises(StorageError, match="locked"):
                 await stored(f"sqlite:///{path}").start()
         operator.execute("ROLLBACK")

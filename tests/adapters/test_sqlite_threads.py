@@ -5,13 +5,16 @@ import os
 import sqlite3
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 from msgspec.structs import replace
 
-from onlycare_socket.adapters import sqlite_writer
+from onlycare_socket.adapters import sqlite_reader, sqlite_writer
+from onlycare_socket.adapters.sqlite_reading import read_call
+from onlycare_socket.calls.call import Call
 from onlycare_socket.calls.decision import Decision, View
 from onlycare_socket.calls.ids import CallId
 from onlycare_socket.ports import StoreUnavailable
@@ -110,6 +113,22 @@ async def test_the_log_stays_short_however_much_is_written(path: Path, monkeypat
         await busy(here, 20_000, watch)
     assert longest < 9_000 * PAGE, "hardly more than half of what was written, also on a machine that is busy"
     assert sorted(os.listdir(path.parent)) == ["calls.db", "calls.db.lock"]
+
+
+async def test_too_many_questions_find_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite_reader, "MOST_ASKED", 10)
+    call = over(a_call("1"))
+    async with opened(path) as here:
+        await here.put(call)
+        found: list[Call | None] = []
+        for _ in range(25):
+            here.store.reader.ask(partial(read_call, call=call.id, oldest=0), None, found.append)
+        assert found == [None] * 15, "at once"
+        await here.store.reader.idle()
+        assert found[15:] == [call] * 10
+        here.store.reader.ask(partial(read_call, call=call.id, oldest=0), None, found.append)
+        await here.store.reader.idle()
+        assert found[-1] == call, "and later ones find it again"
 
 
 async def test_what_is_handed_over_last_is_committed_and_filed(path: Path) -> None:

@@ -42,7 +42,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sqlite, "RETRY", 0.05)
     monkeypatch.setattr(sqlite_writer, "_TIDY_EVERY", 0.05)
     monkeypatch.setattr(sqlite_writer, "_CHECKPOINT_EVERY", 0.05)
-    monkeypatch.setattr(sqlite_file, "_WAITS", 0.1)
+    monkeypatch.setattr(sqlite_file, "WAITS", 0.1)
 
 
 @pytest.fixture
@@ -243,7 +243,7 @@ def partial_set(asked: "asyncio.Future[None]") -> Callable[[], object]:
 async def test_a_commit_that_hangs_counts_as_failed(
     path: Path, monkeypatch: pytest.MonkeyPatch, told: Callable[[], list[str]]
 ) -> None:
-    monkeypatch.setattr(sqlite_file, "_WAITS", 20.0)
+    monkeypatch.setattr(sqlite_file, "WAITS", 20.0)
     monkeypatch.setattr(sqlite, "PATIENCE", 0.1)
     async with opened(path) as here:
         await here.put(a_call("live"))
@@ -272,7 +272,7 @@ async def test_an_operator_who_reads_for_long_holds_up_nothing(
     path: Path, monkeypatch: pytest.MonkeyPatch, told: Callable[[], list[str]]
 ) -> None:
     """A shell of SQLite's with a transaction open: the log cannot be begun anew, however long it has become."""
-    monkeypatch.setattr(sqlite_file, "_WAITS", 20.0)
+    monkeypatch.setattr(sqlite_file, "WAITS", 20.0)
     monkeypatch.setattr(sqlite_writer, "LONGEST_LOG", 5)
     monkeypatch.setattr(sqlite_writer, "_CHECKPOINT_EVERY", 0.3)
     monkeypatch.setattr(sqlite, "PATIENCE", 1.5)

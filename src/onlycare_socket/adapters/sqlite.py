@@ -35,7 +35,7 @@ NOTES_WAIT: Final = 0.05
 """Seconds until notes, which nobody waits for, are committed by themselves."""
 RETRY: Final = 1.0
 """Seconds until a failed commit is tried again."""
-PATIENCE: Final = 2.0
+PATIENCE: Final = 3.0
 """Seconds after which a commit that is not made counts as failed: a disk may hang for minutes."""
 
 Tell = Callable[[], object]

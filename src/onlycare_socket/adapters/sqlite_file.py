@@ -20,7 +20,7 @@ from onlycare_socket.adapters.sqlite_tables import NewerFile, migrate
 
 log = structlog.get_logger(__name__)
 
-_WAITS: Final = 5.0
+WAITS: Final = 5.0
 """Seconds that a statement waits for a lock that another process holds: an operator with a shell of SQLite's."""
 
 _SUFFIXES: Final = ("-wal", "-shm", "")
@@ -72,7 +72,7 @@ class CallsFile:
     def connect(self) -> sqlite3.Connection:
         """Returns a connection, for one thread at a time. Raises sqlite3.Error, also when there is no file."""
         connection = sqlite3.connect(
-            f"{self.path.as_uri()}?mode=rw", uri=True, timeout=_WAITS, isolation_level=None, check_same_thread=False
+            f"{self.path.as_uri()}?mode=rw", uri=True, timeout=WAITS, isolation_level=None, check_same_thread=False
         )
         try:
             (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()

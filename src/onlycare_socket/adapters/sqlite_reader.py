@@ -4,11 +4,14 @@ import asyncio
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import structlog
 
 from onlycare_socket.adapters.sqlite_file import CallsFile, close
+
+MOST_ASKED: Final = 1_000
+"""Questions that wait at one time; a further one finds nothing."""
 
 log = structlog.get_logger(__name__)
 
@@ -28,7 +31,10 @@ class Reader:
         self._asked: set[asyncio.Future[Any]] = set()
 
     def ask(self, read: Callable[[sqlite3.Connection], T], nothing: T, done: Callable[[T], object]) -> None:
-        """Calls `done` on the loop with what `read` finds, or with `nothing` when the file cannot be read."""
+        """Calls `done` on the loop with what `read` finds, or with `nothing` when the file cannot be read.
+
+        `nothing` is the answer at once when too many wait.
+        """
 
         def reading() -> T:
             try:
@@ -41,7 +47,7 @@ class Reader:
                 log.warning("the file of calls cannot be read", file=str(self._file.path), reason=str(error))
                 return nothing
 
-        if self._stopped:
+        if self._stopped or len(self._asked) >= MOST_ASKED:
             done(nothing)
             return
         answer = self.loop.run_in_executor(self._thread, reading)

@@ -65,7 +65,7 @@ def read_call(connection: sqlite3.Connection, call: CallId, oldest: int) -> Call
     with transaction(connection, "DEFERRED"):
         row = connection.execute("SELECT body FROM calls WHERE id = ?", (call,)).fetchone()
         found = _decode_call(row[0]) if row else None
-        for changed, _, _, _ in _journal(connection):
+        for changed, _, _, _ in _journal(connection, call):
             found = next((_decode_call(body) for id_, *_, body in changed if id_ == call), found)
     return found if found is not None and (found.ended is None or found.ended >= oldest) else None
 
@@ -75,7 +75,7 @@ def read_steps(connection: sqlite3.Connection, call: CallId) -> tuple[Step, ...]
     with transaction(connection, "DEFERRED"):
         row = connection.execute("SELECT steps FROM calls WHERE id = ?", (call,)).fetchone()
         steps = _timeline(row[0]) if row else []
-        for _, taken, _, _ in _journal(connection):
+        for _, taken, _, _ in _journal(connection, call):
             steps += [step for id_, piece in taken if id_ == call for step in _decode_steps(piece)]
     return tuple(steps)
 
@@ -85,7 +85,7 @@ def read_ended_of(connection: sqlite3.Connection, user: UserId, oldest: int, lim
     with transaction(connection, "DEFERRED"):
         rows = connection.execute(_ENDED_OF, (user, oldest, limit)).fetchall()
         found: dict[str, Call] = {call.id: call for call in (_decode_call(body) for (body,) in rows)}
-        for changed, _, _, _ in _journal(connection):
+        for changed, _, _, _ in _journal(connection, user):
             found |= {id_: _decode_call(body) for id_, *parties, _, _, body in changed if user in parties}
     calls = [call for call in found.values() if call.ended is not None and call.ended >= oldest]
     return sorted(calls, key=lambda call: call.created, reverse=True)[:limit]
@@ -100,8 +100,10 @@ _ENDED_OF: Final = """
 """
 
 
-def _journal(connection: sqlite3.Connection) -> Iterator[Entry]:
-    for (body,) in connection.execute("SELECT body FROM journal ORDER BY number"):
+def _journal(connection: sqlite3.Connection, id_: str) -> Iterator[Entry]:
+    """Yields the entries in which this id may stand: to look for its bytes takes a thousandth of decoding them."""
+    mentioned = id_.encode("utf-8", "replace")
+    for (body,) in connection.execute("SELECT body FROM journal WHERE instr(body, ?) ORDER BY number", (mentioned,)):
         yield decode_entry(body)
 
 

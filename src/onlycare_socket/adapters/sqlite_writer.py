@@ -17,7 +17,7 @@ from typing import Final
 import structlog
 
 from onlycare_socket.adapters.sqlite_entry import Unsaved
-from onlycare_socket.adapters.sqlite_file import CallsFile, close
+from onlycare_socket.adapters.sqlite_file import WAITS, CallsFile, close
 from onlycare_socket.adapters.sqlite_tables import Numbered, append, file, oldest, prune
 
 _TIDY_EVERY: Final = 1.0
@@ -26,10 +26,12 @@ _LAST_TIDYING: Final = 1.0
 """Seconds that a stop files at the most; what is left the next process does."""
 _CHECKPOINT_EVERY: Final = 1.0
 """Seconds between two checkpoints."""
-MOST_UNFILED: Final = 10_000
-"""Committed entries that are kept in memory until they are filed: several busy seconds."""
+MOST_UNFILED: Final = 2_000
+"""Committed entries that are kept in memory until they are filed: a busy second. The rest is read from the journal."""
 LONGEST_LOG: Final = 4_000
 """Pages of 4 KB: SQLite's log is begun anew when it is longer."""
+_READERS_TAKE: Final = 20
+"""Milliseconds that a log which is long waits for those who read, once a second: longer than a question to the file."""
 _CHECKPOINT_WAITS: Final = 100
 """Milliseconds that the last checkpoint waits for somebody who reads, an operator with a shell say."""
 
@@ -170,10 +172,14 @@ class Writer:
     # ------------------------------------------------------------ checkpoints
 
     def _move_log(self) -> None:
-        """Moves all of the log while nobody commits; nobody who reads is waited for."""
+        """Moves all of the log while nobody commits, and waits a moment for those who read: then it begins anew."""
         self._log_is_long = False
         try:
-            _checkpoint(self._open(), "PASSIVE")
+            connection = self._open()
+            _checkpoint(connection, "PASSIVE")
+            connection.execute(f"PRAGMA busy_timeout = {_READERS_TAKE}").fetchall()
+            _checkpoint(connection, "RESTART")
+            connection.execute(f"PRAGMA busy_timeout = {WAITS * 1000:.0f}").fetchall()
         except sqlite3.Error:
             self._close()  # the next commit meets the same trouble, and says so
 
