@@ -99,6 +99,7 @@ def _show_calls(metrics: Metrics, of: Sources) -> None:
     metrics.histogram(
         "commit_seconds", "How long one commit of the file of calls took, beside the loop.", of.storage.commit_seconds
     )
+    metrics.gauge("store_degraded", "1 while calls are not kept as promised.", lambda: of.storage.trouble() is not None)
     metrics.counter("commit_failures", "Commits of the file of calls that failed.", of.storage.failures)
     metrics.counters(
         "switchboard",

@@ -21,7 +21,7 @@ from onlycare_socket.adapters.sqlite_file import CallsFile
 from onlycare_socket.calls.call import Step
 from onlycare_socket.calls.decision import Decision, View
 from onlycare_socket.calls.ids import CallId
-from onlycare_socket.calls.restart import taken_up
+from onlycare_socket.calls.restart import not_kept, taken_up
 from onlycare_socket.calls.states import State
 from onlycare_socket.calls.terms import Terms
 from onlycare_socket.clock import SystemClock
@@ -60,7 +60,7 @@ def told(decision: Decision | StoreUnavailable) -> None:
 async def main(path: Path, seed: int) -> None:
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     chance, clock = random.Random(seed), SystemClock()
-    store = SqliteCallStore(CallsFile(path), clock, partial(taken_up, Terms()))
+    store = SqliteCallStore(CallsFile(path), clock, partial(taken_up, Terms()), partial(not_kept, Terms()))
     facts = SqliteFacts(store)
     await store.start()
     say("up")

@@ -18,7 +18,7 @@ from onlycare_socket.adapters.sqlite_log import SqliteCallLog
 from onlycare_socket.calls.call import Call, Early, Step
 from onlycare_socket.calls.decision import Decide, Decision, View
 from onlycare_socket.calls.ids import CallId, DeviceId, Millis, UserId
-from onlycare_socket.calls.restart import taken_up
+from onlycare_socket.calls.restart import not_kept, taken_up
 from onlycare_socket.calls.states import Code, EarlyKind, State
 from onlycare_socket.calls.terms import Terms
 from onlycare_socket.ports import StoreUnavailable
@@ -36,7 +36,8 @@ class Opened:
     def __init__(self, path: Path, clock: HandClock, ended_calls: int) -> None:
         self.path = path
         self.clock = clock
-        self.store = SqliteCallStore(CallsFile(path), clock, partial(taken_up, TERMS), ended_calls)
+        terms = partial(taken_up, TERMS), partial(not_kept, TERMS)
+        self.store = SqliteCallStore(CallsFile(path), clock, *terms, ended_calls)
         self.log = SqliteCallLog(self.store, clock)
         self.facts = SqliteFacts(self.store)
 

@@ -96,7 +96,9 @@ async def test_everything_is_there_again(path: Path, how: str) -> None:
         assert rows(left, "SELECT count(*) FROM calls") == [(0,)], "all of it is in the journal still"
     async with opened(left, clock) as back:
         for call in calls:
-            expected = call if call.ended is not None else taken_up(TERMS, clock.wall(), call)[0]
+            expected = (
+                call if call.ended is not None else taken_up(TERMS, clock.wall(), call, clean=how == "stopped")[0]
+            )
             assert await back.find(call.id) == expected
             assert (await back.view(call.id)).call == expected
             assert await back.timeline(call.id) == steps[call.id] + (["taken up"] if call.ended is None else [])

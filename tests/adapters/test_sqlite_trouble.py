@@ -27,7 +27,8 @@ from .sqlite_stores import TERMS, Opened, Outcome, crashed, early, opened, over,
 Lines = list[MutableMapping[str, Any]]
 
 CANNOT_WRITE = "the file of calls cannot be written: new calls are refused, live ones go on from memory"
-UNTIDY = "the file of calls cannot be put in order; nothing is lost so far"
+UNTIDY = "the file of calls cannot be put in order; what is decided is kept all the same"
+LOST = "the file of calls was damaged or moved while in use; a new one is begun with the live calls"
 AGAIN = "the file of calls is written again"
 
 
@@ -72,16 +73,6 @@ def no_room_to_grow(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def moved_away(path: Path) -> Iterator[None]:
-    elsewhere = path.with_suffix(".elsewhere")
-    path.rename(elsewhere)
-    try:
-        yield
-    finally:
-        elsewhere.rename(path)
-
-
-@contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Another process writes for longer than anybody waits."""
     with closing(sqlite3.connect(path, isolation_level=None)) as operator:
@@ -117,7 +108,7 @@ Trouble = Callable[[Path], AbstractContextManager[None]]
 
 
 async def degraded(here: Opened) -> None:
-    """Changes a call until it is noticed that this is not written: a file that was moved is looked for now and then."""
+    """Changes a call until it is noticed that this is not written."""
     async with asyncio.timeout(20):
         while not here.store.degraded or not here.store.failures:
             outcome = await change(here, "live")
@@ -134,7 +125,7 @@ async def change(here: Opened, id_: str, **fields: object) -> Outcome:
 # ---------------------------------------------------------------- the whole story
 
 
-@pytest.mark.parametrize("trouble", [no_room_to_grow, moved_away, locked])
+@pytest.mark.parametrize("trouble", [no_room_to_grow, locked])
 async def test_nothing_is_missing_once_it_is_over(path: Path, trouble: Trouble, told: Callable[[], list[str]]) -> None:
     async with opened(path) as here:
         await here.put(a_call("live", "1", "2"), a_call("ends", "3", "4"), a_call("rings", "5", "6"))
@@ -163,7 +154,7 @@ async def test_nothing_is_missing_once_it_is_over(path: Path, trouble: Trouble, 
     async with opened(left) as back:
         assert await back.find("ends") == ended
         assert await back.timeline("ends") == ["over"]
-        assert await back.find("live") == taken_up(TERMS, back.clock.wall(), live)[0]
+        assert await back.find("live") == taken_up(TERMS, back.clock.wall(), live, clean=False)[0]
         rings = await known(back, "rings")
         assert (rings.state, rings.version) == (State.ACCEPTED, 10)
         assert await back.timeline("rings") == ["told", "taken up"]
@@ -193,7 +184,9 @@ async def test_nothing_is_missing_after_a_full_disk(small_disk: Path, told: Call
     assert set(told()) <= {CANNOT_WRITE, UNTIDY, AGAIN}
     async with opened(left) as back:
         now = back.clock.wall()
-        assert [await back.find(call.id) for call in live] == [taken_up(TERMS, now, call)[0] for call in live]
+        assert [await back.find(call.id) for call in live] == [
+            taken_up(TERMS, now, call, clean=False)[0] for call in live
+        ]
 
 
 async def known(here: Opened, id_: str) -> Call:
@@ -228,8 +221,8 @@ async def test_who_waits_is_told_in_order_while_it_cannot_be_written(path: Path)
 
     async with opened(path) as here:
         await here.put(a_call("live"))
-        with moved_away(path):
-            await until(lambda: here.store.degraded)
+        with locked(path):
+            await degraded(here)
             version = (await known(here, "live")).version
             transact(here, "first", lambda: inside(here))
             await asked
@@ -292,10 +285,74 @@ async def test_an_operator_who_reads_for_long_holds_up_nothing(
     assert told() == []
 
 
+async def test_an_initiate_that_is_not_kept_is_refused(path: Path) -> None:
+    """Nobody has heard of it, so it is refused; what ends another call as well goes on: that one's party is told."""
+    async with opened(path) as here:
+        await here.put(a_call("live"))
+        with locked(path):
+            new, both, changed = await asyncio.gather(
+                here.put(a_call("new", "8", "9")),
+                here.put(a_call("third", "10", "11"), over(a_call("fourth", "12", "13"))),
+                change(here, "live", state=State.ACCEPTED),
+            )
+            assert isinstance(new, StoreUnavailable)
+            assert isinstance(both, Decision)
+            assert isinstance(changed, Decision)
+            refused = await known(here, "new")
+            assert (refused.state, refused.code, refused.agora_token) == (State.ENDED, "unavailable", "")
+            assert not (await here.view(None, "8", "9")).live, "and keeps nobody busy"
+        await until(lambda: not here.store.degraded)
+        await change(here, "live")  # behind all that was missing
+        left = crashed(path)
+    async with opened(left) as back:
+        assert (await known(back, "new")).code == "unavailable"
+        assert (await known(back, "third")).state is State.RINGING
+
+
+def removed(path: Path) -> None:
+    for name in ("", "-wal", "-shm"):
+        Path(f"{path}{name}").unlink()
+
+
+def moved(path: Path) -> None:
+    path.rename(path.with_suffix(".elsewhere"))
+
+
+def damaged(path: Path) -> None:
+    """A table begins on a page that is none."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as operator:
+        operator.execute("PRAGMA writable_schema = ON")
+        operator.execute("UPDATE sqlite_master SET rootpage = 99999 WHERE name = 'calls'")
+        operator.execute("PRAGMA schema_version = 1000")
+
+
+@pytest.mark.parametrize("lose", [removed, moved, damaged])
+async def test_a_file_that_is_lost_is_begun_anew_with_the_live_calls(
+    path: Path, told: Callable[[], list[str]], lose: Callable[[Path], None]
+) -> None:
+    async with opened(path) as here:
+        await here.put(a_call("live"), steps=((CallId("live"), step("dialled")),))
+        await until(lambda: rows(path, "SELECT count(*) FROM journal") == [(0,)])
+        lose(path)
+        async with asyncio.timeout(20):
+            while LOST not in told():
+                await change(here, "live")
+                await asyncio.sleep(0.01)
+        await until(lambda: not here.store.degraded)
+        assert isinstance(await here.put(a_call("new", "8", "9")), Decision)
+        await change(here, "live", state=State.ACCEPTED)
+        left = crashed(path)
+    assert told().count(LOST) == 1
+    async with opened(left) as back:
+        assert (await known(back, "live")).state is State.ACCEPTED
+        assert await back.find("new") is not None
+        assert "dialled" in await back.timeline("live")
+
+
 async def test_a_store_that_stops_without_having_written_says_so(path: Path, told: Callable[[], list[str]]) -> None:
     here = Opened(path, (await reopened(path)).clock, 10)
     await here.store.start()
-    with moved_away(path):
+    with locked(path):
         await degraded(here)
         await here.store.stop()
         assert told()[-1] == "stopped without having written all calls"

@@ -165,6 +165,15 @@ async def half_open(stage: Stage) -> None:
     await asyncio.sleep(stage.terms.ping_interval + stage.terms.ping_timeout + 0.5)
 
 
+async def silence_and_kill(stage: Stage) -> None:
+    """As `half_open`, but the server is killed before it could notice: what was said meanwhile reached nobody."""
+    chosen = [person for person in stage.people if stage.random.random() < 0.5]
+    stage.proxy.silence([phone.port for person in chosen for phone in person.phones])
+    await asyncio.sleep(stage.random.uniform(0.3, 1.0))
+    await _kill_and_start(stage)
+    await asyncio.sleep(stage.terms.ping_interval + stage.terms.ping_timeout + 0.5)
+
+
 async def latency(stage: Stage) -> None:
     """Holds up every byte by two seconds, in both directions, for a while."""
     stage.proxy.delay = 2.0
@@ -210,6 +219,7 @@ FAULTS: Final = {
         Fault(name="disk_full", strike=fill_disk, fills_disk=True),
         Fault(name="reset", strike=reset),
         Fault(name="half_open", strike=half_open, slack=0.95),
+        Fault(name="half_open_kill", strike=silence_and_kill, slack=0.95),
         Fault(name="latency", strike=latency, terms=PATIENT, pace=SLOW_LINE, slack=5.0),
         Fault(name="shuffle", strike=shuffle),
         Fault(name="clock", strike=jump, fake_clock=True),

@@ -19,7 +19,7 @@ from onlycare_socket.adapters.sqlite_log import SqliteCallLog
 from onlycare_socket.calls.call import Call, Party
 from onlycare_socket.calls.decision import Decide, Decision, View
 from onlycare_socket.calls.ids import CallId, DeviceId, UserId
-from onlycare_socket.calls.restart import taken_up
+from onlycare_socket.calls.restart import not_kept, taken_up
 from onlycare_socket.calls.states import State
 from onlycare_socket.calls.terms import Terms
 from onlycare_socket.ports import Backend, CallLog, CallStore, Facts, Push, StoreUnavailable
@@ -49,7 +49,8 @@ def sqlite() -> Iterator[Stored]:
     """A store in a file, on a loop of its own that runs while a test settles."""
     with TemporaryDirectory() as folder, asyncio.Runner() as runner:
         clock = HandClock()
-        store = SqliteCallStore(CallsFile(Path(folder, "calls.db")), clock, partial(taken_up, Terms()))
+        terms = partial(taken_up, Terms()), partial(not_kept, Terms())
+        store = SqliteCallStore(CallsFile(Path(folder, "calls.db")), clock, *terms)
         log = SqliteCallLog(store, clock)
         runner.run(store.start())
 

@@ -22,6 +22,13 @@ _decode_call: Final = msgpack.Decoder(Call).decode
 _decode_steps: Final = msgpack.Decoder(list[Step]).decode
 
 
+def shortened(steps: list[Step]) -> list[Step]:
+    """Returns a timeline no longer than `MAX_STEPS`: the same list."""
+    while len(steps) > MAX_STEPS:
+        leave_one_out(steps, FIRST_STEPS)
+    return steps
+
+
 class Kept:
     """A call as it is now, and its timeline until that is dropped."""
 

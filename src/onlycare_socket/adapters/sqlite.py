@@ -12,7 +12,7 @@ import asyncio
 import sqlite3
 from collections.abc import Callable
 from functools import partial
-from typing import Final
+from typing import Final, NamedTuple, Protocol
 
 import structlog
 
@@ -38,11 +38,38 @@ RETRY: Final = 1.0
 PATIENCE: Final = 3.0
 """Seconds after which a commit that is not made counts as failed: a disk may hang for minutes."""
 
+LAST_WORK: Final = 1.0
+"""Seconds that a stop waits until the file is in order, once all is committed: a slow disk may not hold it up."""
+_STOOD_STILL: Final = 1.0
+"""Seconds between two sweeps after which the process itself was held up."""
+
 Tell = Callable[[], object]
 """Calls a `done` with what it gets."""
 
+
+class Waiter(NamedTuple):
+    """Somebody who is told with the next commit."""
+
+    tell: Tell
+    dialled: CallId | None = None
+    """The call that he made, if his decision made one and changed no other."""
+    refuse: Tell | None = None
+    """Tells him that it could not be kept."""
+
+
+class Restored(Protocol):
+    """Returns a call of a former process as it is from now on, and the line of its timeline that says so.
+
+    `clean`: that process came to its end, instead of being cut off.
+    """
+
+    def __call__(self, now: Millis, call: Call, *, clean: bool) -> tuple[Call, Step | None]: ...
+
+
 _Done = Callable[[Decision | StoreUnavailable], object]
 
+_CLEAN: Final[FactKey] = ("store", "came to its end")
+"""The fact that a process leaves which was not cut off."""
 _REFUSED: Final = Decision()
 """Stands for a decision that would have made a new call while none can be kept."""
 _UNAVAILABLE: Final = StoreUnavailable("the file of calls cannot be written")
@@ -57,10 +84,11 @@ class SqliteCallStore:
         self,
         file: CallsFile,
         clock: Clock,
-        restored: Callable[[Millis, Call], tuple[Call, Step]],
+        restored: Restored,
+        not_kept: Decide,
         ended_calls: int = 20_000,
     ) -> None:
-        """`restored` returns a live call of a former process as it is to go on from now, with a line that says so."""
+        """`restored` returns a call of a former process as it is from now on; `not_kept` ends one that was refused."""
         self.memory: Final = MemoryCallStore(clock, ended_calls)
         self.reader: Final = Reader(file)
         self.former_facts: dict[str, dict[str, bytes]] = {}
@@ -68,17 +96,18 @@ class SqliteCallStore:
         self.commit_seconds: Final = Buckets()
         """How long each commit took, on the writer's thread."""
         self.failures = 0
-        """Commits that failed."""
+        """Commits that failed, or took too long."""
         self._file = file
         self._clock = clock
         self._restored = restored
+        self._not_kept = not_kept
         self._ended_calls = ended_calls
         self._loop: asyncio.AbstractEventLoop
         self._writer: Writer | None = None
         self._unsaved = Unsaved()
-        self._waiting: list[Tell] = []
-        self._in_commit: tuple[Unsaved, list[Tell]] | None = None
-        self._begun = 0.0
+        self._waiting: list[Waiter] = []
+        self._in_commit: tuple[Unsaved, list[Waiter]] | None = None
+        self._begun = self._swept = 0.0
         self._telling = False
         self._flush_is_due = False
         self._notes_timer: asyncio.TimerHandle | None = None
@@ -100,8 +129,9 @@ class SqliteCallStore:
         self._writer = Writer(
             self._file,
             self._times,
-            finished=self._written,
-            tidied=self._untidy_found,
+            finished=partial(self._on_loop, self._committed),
+            tidied=partial(self._on_loop, self._tidied),
+            begun_anew=partial(self._on_loop, self._lost),
         )
         self._writer.start()
         if self._unsaved:
@@ -113,13 +143,17 @@ class SqliteCallStore:
             return
         if self._failure is not None:
             self._write_all_again()
+        self.learn(_CLEAN, (None, b""))
         await self.idle()
         writer, self._writer = self._writer, None
         for timer in (self._notes_timer, self._retry_timer):
             if timer is not None:
                 timer.cancel()
-        await asyncio.to_thread(writer.stop)
         await self.reader.stop()
+        writer.stop()
+        until = self._loop.time() + LAST_WORK
+        while writer.busy and self._loop.time() < until:  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
         self._file.release()
         if self._failure is not None:
             log.error("stopped without having written all calls", file=str(self._file.path), reason=self._failure)
@@ -148,11 +182,16 @@ class SqliteCallStore:
         self.memory.note(call, partial(self._noted, note))
 
     def due(self, limit: int, each: Callable[[CallId, DeadlineKind], None]) -> None:
-        """Names deadlines that have passed; notices a commit that takes too long."""
+        """Names deadlines that have passed; notices a commit that takes too long, unless it was us who stood still."""
         self.memory.due(limit, each)
+        now = self._loop.time()
+        if now - self._swept > _STOOD_STILL:
+            self._begun = now
+        self._swept = now
         if self._in_commit is not None and self._failure is None and self._loop.time() - self._begun > PATIENCE:
             unsaved, waiting = self._in_commit
             self._in_commit = unsaved, []
+            self.failures += 1
             self._failed(f"it takes longer than {PATIENCE:g} s", waiting)
 
     def find(self, call: CallId, done: Callable[[Call | None], None]) -> None:
@@ -177,28 +216,29 @@ class SqliteCallStore:
 
     def once_learnt(self, tell: Tell) -> None:
         """Calls `tell` when all facts learnt so far are committed."""
-        self._in_order(tell, changed=bool(self._unsaved.facts))
+        self._in_order(Waiter(tell), changed=bool(self._unsaved.facts))
 
     # ------------------------------------------------------------ commits
 
     def once_kept(self, tell: Tell) -> None:
         """Calls `tell` when all that was decided so far is committed: at once when nothing of it is on its way."""
-        self._in_order(tell, changed=False)
+        self._in_order(Waiter(tell), changed=False)
 
     def _decided(self, done: _Done, decision: Decision | StoreUnavailable) -> None:
         if not isinstance(decision, Decision) or decision is _REFUSED:
-            self._in_order(partial(done, _UNAVAILABLE), changed=False)
+            self._in_order(Waiter(partial(done, _UNAVAILABLE)), changed=False)
         else:
-            self._in_order(partial(done, decision), changed=self._unsaved.add(decision, self.memory.keeps))
+            waiter = Waiter(partial(done, decision), _dialled(decision), partial(done, _UNAVAILABLE))
+            self._in_order(waiter, changed=self._unsaved.add(decision, self.memory.keeps))
 
-    def _in_order(self, tell: Tell, *, changed: bool) -> None:
+    def _in_order(self, waiter: Waiter, *, changed: bool) -> None:
         """Tells behind everybody who waits; without waiting, if nothing has to be written first."""
         on_its_way = self._failure is None and (changed or self._in_commit is not None)
         if on_its_way or self._waiting or self._telling:
-            self._waiting.append(tell)
+            self._waiting.append(waiter)
             self._flush_soon()
         else:
-            tell()
+            waiter.tell()
 
     def _noted(self, note: Note, now: Millis, before: Call) -> tuple[Call, Step] | None:
         noted = note(now, before)
@@ -228,22 +268,22 @@ class SqliteCallStore:
                 self._submit()
             return
         waiting, self._waiting = self._waiting, []
-        self._tell(waiting)
+        self._tell([waiter.tell for waiter in waiting])
 
     def _submit(self) -> None:
         """Hands over what there is; while the file cannot be written, nobody waits for it."""
         if self._writer is not None:
-            waiting: list[Tell] = []
+            waiting: list[Waiter] = []
             if self._failure is None:
                 waiting, self._waiting = self._waiting, waiting
             self._in_commit, self._begun = (self._unsaved, waiting), self._loop.time()
             self._unsaved = Unsaved()
             self._writer.submit(self._in_commit[0])
 
-    def _written(self, failure: str | None, seconds: float) -> None:
-        """Hands the writer's word, which comes on its thread, to the loop."""
+    def _on_loop(self, take: Callable[..., None], *said: object) -> None:
+        """Hands what the writer says, on its thread, to the loop."""
         if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._committed, failure, seconds)
+            self._loop.call_soon_threadsafe(take, *said)
 
     def _committed(self, failure: str | None, seconds: float) -> None:
         assert self._in_commit is not None
@@ -252,7 +292,7 @@ class SqliteCallStore:
         if failure is None:
             told_already = self._failure is not None
             self._say(None, self._untidy)
-            self._tell(waiting)
+            self._tell([waiter.tell for waiter in waiting])
             if self._waiting or told_already:
                 self._flush()
             elif self._unsaved:
@@ -275,11 +315,24 @@ class SqliteCallStore:
 
     # ------------------------------------------------------------ a file that cannot be written
 
-    def _failed(self, reason: str, waiting: list[Tell]) -> None:
+    def _failed(self, reason: str, waiting: list[Waiter]) -> None:
         self._say(reason, self._untidy)
         waiting += self._waiting
         self._waiting = []
-        self._tell(waiting)
+        self._tell([self._without_promise(waiter) for waiter in waiting])
+
+    def _without_promise(self, waiter: Waiter) -> Tell:
+        """Returns what he is told whose commit was not made. A call that nobody has heard of is refused."""
+        if waiter.dialled is None or waiter.refuse is None:
+            return waiter.tell
+        refused: list[bool] = []
+
+        def ended(decision: Decision | StoreUnavailable) -> None:
+            if isinstance(decision, Decision) and self._unsaved.add(decision, self.memory.keeps):
+                refused.append(True)
+
+        self.memory.transact(waiter.dialled, (), self._not_kept, ended)
+        return waiter.refuse if refused else waiter.tell
 
     def _write_all_again(self) -> None:
         if self._in_commit is None:
@@ -287,10 +340,12 @@ class SqliteCallStore:
                 self._unsaved.calls[call.id] = call
             self._submit()
 
-    def _untidy_found(self, trouble: str | None) -> None:
-        """Hands the writer's word, which comes on its thread, to the loop."""
-        if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._tidied, trouble)
+    def _lost(self) -> None:
+        """An empty file has taken the place of one that was lost: all live calls go into it, with their timelines."""
+        for call in self.memory.live():
+            self._unsaved.calls[call.id] = call
+            self._unsaved.steps.extend([(call.id, step) for step in self.memory.steps_of(call.id)])
+        self._flush_soon()
 
     def _tidied(self, trouble: str | None) -> None:
         self._say(self._failure, trouble)
@@ -306,7 +361,7 @@ class SqliteCallStore:
             )
         elif untidy is not None and not before:
             log.error(
-                "the file of calls cannot be put in order; nothing is lost so far",
+                "the file of calls cannot be put in order; what is decided is kept all the same",
                 file=str(self._file.path),
                 reason=untidy,
             )
@@ -326,20 +381,32 @@ class SqliteCallStore:
             file(connection, entries)
         now = self._clock.wall()
         estate = read_estate(connection, now, now - KEEP_ENDED, self._ended_calls)
-        for call in estate.ended:
-            self.memory.restore(call, [])
-        for call, steps in estate.live:
-            restored, step = self._restored(now, call)
-            self.memory.restore(restored, [*steps, step])
-            self._unsaved.note(restored, step)
+        clean = bool(estate.facts.pop(_CLEAN[0], None))
+        if clean:
+            self._unsaved.facts[_CLEAN] = None
+        for call, steps in [*((call, []) for call in estate.ended), *estate.live]:
+            restored, step = self._restored(now, call, clean=clean)
+            self.memory.restore(restored, steps if step is None else [*steps, step])
+            if restored is not call:
+                self._unsaved.calls[call.id] = restored
+            if step is not None:
+                self._unsaved.steps.append((call.id, step))
         self.memory.remember(estate.early, estate.left_out)
         self.former_facts = estate.facts
         log.info(
             "calls of the former process taken up",
+            clean=clean,
             live=len(estate.live),
             ended=len(estate.ended),
             file=str(self._file.path),
         )
+
+
+def _dialled(decision: Decision) -> CallId | None:
+    """Returns the call that a decision makes, if that is all it does: one that ends others has others to tell."""
+    if len(decision.calls) != 1 or decision.calls[0].version != 1 or decision.calls[0].ended is not None:
+        return None
+    return decision.calls[0].id
 
 
 def _without_new_calls(decide: Decide, view: View) -> Decision:

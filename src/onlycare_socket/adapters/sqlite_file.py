@@ -42,6 +42,8 @@ class CallsFile:
         self._full_sync = full_sync
         self._lock: int | None = None
         self._place: tuple[int, int] | None = None
+        self.begun = 1
+        """How many databases this process has used: a connection to a former one is of no use."""
 
     def hold(self) -> None:
         """Takes the file for this process, and makes one when there is none.
@@ -86,14 +88,25 @@ class CallsFile:
             raise
         return connection
 
-    def check_place(self) -> None:
-        """Raises sqlite3.OperationalError when the file was moved or removed: what is written is in the old one."""
+    def in_place(self) -> bool:
+        """Says whether the file is where it was; else what is written goes into one that nobody will find."""
         try:
-            there = _place(os.stat(self.path))
+            return _place(os.stat(self.path)) == self._place
         except OSError:
-            there = None
-        if there != self._place:
-            raise sqlite3.OperationalError("it was moved or removed while in use; start the server anew")
+            return False
+
+    def begin_anew(self, reason: str) -> None:
+        """Sets the database aside, if it is still there, and makes an empty one. Raises OSError and sqlite3.Error."""
+        kept = self._set_aside("broken")
+        self._make()
+        self._read(lambda connection: None)
+        self.begun += 1
+        log.error(
+            "the file of calls was damaged or moved while in use; a new one is begun with the live calls",
+            file=str(self.path),
+            kept_as=str(kept) if kept.exists() else "",
+            reason=reason,
+        )
 
     def read(self, read: Callable[[sqlite3.Connection], T]) -> T:
         """Returns what `read` makes of the file, at this version's schema; one that cannot be read is set aside first.

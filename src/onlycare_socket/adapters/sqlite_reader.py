@@ -28,6 +28,7 @@ class Reader:
         self._stopped = False
         self._thread = ThreadPoolExecutor(1, "calls-reader")
         self._connection: sqlite3.Connection | None = None
+        self._begun = 0
         self._asked: set[asyncio.Future[Any]] = set()
 
     def ask(self, read: Callable[[sqlite3.Connection], T], nothing: T, done: Callable[[T], object]) -> None:
@@ -38,8 +39,9 @@ class Reader:
 
         def reading() -> T:
             try:
-                if self._connection is None:
-                    self._connection = self._file.connect()
+                if self._connection is None or self._begun != self._file.begun:
+                    close(self._connection)
+                    self._connection, self._begun = self._file.connect(), self._file.begun
                 return read(self._connection)
             except (sqlite3.Error, ValueError) as error:
                 close(self._connection)

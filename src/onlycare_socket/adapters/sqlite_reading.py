@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 from msgspec import msgpack
 from msgspec.structs import replace
 
+from onlycare_socket.adapters.kept import shortened
 from onlycare_socket.adapters.sqlite_entry import Entry, decode_entry
 from onlycare_socket.adapters.sqlite_tables import PIECE_SIZE, transaction
 from onlycare_socket.calls.call import Call, Early, Step
@@ -41,7 +42,7 @@ def read_estate(connection: sqlite3.Connection, now: Millis, oldest: int, most_e
     To be called when all of the journal is filed. Raises sqlite3.Error and ValueError.
     """
     with transaction(connection, "DEFERRED"):
-        live = connection.execute("SELECT body, steps FROM calls WHERE ended IS NULL ORDER BY number").fetchall()
+        live = connection.execute(_LIVE).fetchall()
         ended = connection.execute(
             "SELECT body FROM calls WHERE ended >= ? ORDER BY ended DESC LIMIT ?", (oldest, most_ended + 1)
         ).fetchall()
@@ -52,7 +53,7 @@ def read_estate(connection: sqlite3.Connection, now: Millis, oldest: int, most_e
             facts.setdefault(kind, {})[key] = body
     over = [_decode_call(body) for (body,) in ended]
     return Estate(
-        live=[(_decode_call(body), _timeline(pieces)) for body, pieces in live],
+        live=[(_decode_call(body), shortened(_timeline(pieces))) for body, pieces in live],
         ended=over[most_ended - 1 :: -1] if most_ended else [],
         left_out=over[most_ended].ended if len(over) > most_ended else None,
         early=[replace(_decode_early(body), until=min(until, now + _REMEMBERED)) for body, until in early],
@@ -73,11 +74,11 @@ def read_call(connection: sqlite3.Connection, call: CallId, oldest: int) -> Call
 def read_steps(connection: sqlite3.Connection, call: CallId) -> tuple[Step, ...]:
     """Returns the timeline of a call. Raises sqlite3.Error and ValueError."""
     with transaction(connection, "DEFERRED"):
-        row = connection.execute("SELECT steps FROM calls WHERE id = ?", (call,)).fetchone()
+        row = connection.execute("SELECT CAST(steps || tail AS BLOB) FROM calls WHERE id = ?", (call,)).fetchone()
         steps = _timeline(row[0]) if row else []
         for _, taken, _, _ in _journal(connection, call):
             steps += [step for id_, piece in taken if id_ == call for step in _decode_steps(piece)]
-    return tuple(steps)
+    return tuple(shortened(steps))
 
 
 def read_ended_of(connection: sqlite3.Connection, user: UserId, oldest: int, limit: int) -> list[Call]:
@@ -91,6 +92,7 @@ def read_ended_of(connection: sqlite3.Connection, user: UserId, oldest: int, lim
     return sorted(calls, key=lambda call: call.created, reverse=True)[:limit]
 
 
+_LIVE: Final = "SELECT body, CAST(steps || tail AS BLOB) FROM calls WHERE ended IS NULL ORDER BY number"
 _ENDED_OF: Final = """
     SELECT body FROM calls WHERE number IN (
         SELECT * FROM (SELECT number FROM calls WHERE caller = ?1 AND ended >= ?2 ORDER BY ended DESC LIMIT ?3)

@@ -16,7 +16,12 @@ from onlycare_socket.adapters.sqlite_entry import CallRow, Entry, Fact, FactKey,
 from onlycare_socket.calls.call import Early
 
 MIGRATIONS: Final[tuple[str, ...]] = (
+    # The tables of a try-out before 1.0, not carried over. In a database of somebody else this fails.
+    "CREATE TABLE calls (id); CREATE TABLE steps (call); CREATE TABLE early (number)",
     """
+    DROP TABLE calls;
+    DROP TABLE steps;
+    DROP TABLE early;
     CREATE TABLE journal (
         number INTEGER PRIMARY KEY,
         body BLOB NOT NULL           -- what one commit changed, by msgpack
@@ -29,7 +34,8 @@ MIGRATIONS: Final[tuple[str, ...]] = (
         created INTEGER NOT NULL,    -- ms since 1970
         ended INTEGER,               -- ms since 1970; NULL while it is live
         body BLOB NOT NULL,          -- the whole call, by msgpack
-        steps BLOB NOT NULL          -- its timeline, in pieces: four bytes with the length, then msgpack
+        steps BLOB NOT NULL,         -- its timeline, in pieces: four bytes with the length, then msgpack
+        tail BLOB NOT NULL DEFAULT x'' -- what came when `steps` was full: the newest pieces
     );
     CREATE INDEX calls_live ON calls (number) WHERE ended IS NULL;
     CREATE INDEX calls_ended ON calls (ended) WHERE ended IS NOT NULL;
@@ -61,8 +67,8 @@ FILED_AT_ONCE: Final = 200
 """Calls and facts that one transaction files, about: the next commit waits for it."""
 PRUNED_AT_ONCE: Final = 200
 """Calls that one transaction forgets at the most, for the same reason."""
-LONGEST_TIMELINE: Final = 64 * 1024
-"""Bytes: what comes to a timeline that is longer is left out."""
+LONGEST_TIMELINE: Final = 32 * 1024
+"""Bytes of the beginning of a timeline, and as many of its end; of a longer one the middle is left out."""
 PIECE_SIZE: Final = 4
 """Bytes of the length of a piece of a timeline."""
 
@@ -119,10 +125,24 @@ _FILE_CALLS: Final = """
             WHEN created <> excluded.created THEN excluded.steps -- the id of a forgotten call, dialled anew
             WHEN length(steps) > ?3 THEN steps
             ELSE CAST(steps || excluded.steps AS BLOB)
+        END,
+        tail = CASE
+            WHEN created <> excluded.created OR length(steps) <= ?3 THEN x''
+            WHEN length(tail) > ?3 THEN excluded.steps
+            ELSE CAST(tail || excluded.steps AS BLOB)
         END
 """
 _OLDEST: Final = "SELECT number, body FROM journal ORDER BY number LIMIT ?"
-_FILE_STEPS: Final = "UPDATE calls SET steps = CAST(steps || ? AS BLOB) WHERE id = ? AND length(steps) <= ?"
+_FILE_STEPS: Final = """
+    UPDATE calls SET
+        steps = CASE WHEN length(steps) > ?3 THEN steps ELSE CAST(steps || ?1 AS BLOB) END,
+        tail = CASE
+            WHEN length(steps) <= ?3 THEN x''
+            WHEN length(tail) > ?3 THEN ?1
+            ELSE CAST(tail || ?1 AS BLOB)
+        END
+    WHERE id = ?2
+"""
 _FILE_EARLY: Final = """
     INSERT INTO early (call, user, kind, caller, receiver, until, body) VALUES (?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT DO UPDATE SET until = excluded.until

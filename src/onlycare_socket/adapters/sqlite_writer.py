@@ -48,19 +48,22 @@ class Writer:
         *,
         finished: Callable[[str | None, float], None],
         tidied: Callable[[str | None], None],
+        begun_anew: Callable[[], None],
     ) -> None:
         """`times` returns now, and before when ended calls are forgotten, in ms since 1970.
 
         Called on the writer's thread: `finished` for each batch, with None or with why it was not written, and the
         seconds that it took; `tidied` when what was committed cannot be filed, with the reason, or can be again, with
-        None.
+        None; `begun_anew` when the file was lost, and an empty one has taken its place.
         """
         self._file = file
         self._times = times
         self._finished = finished
         self._tidied = tidied
+        self._begun_anew = begun_anew
         self._batches: queue.SimpleQueue[Unsaved | None] = queue.SimpleQueue()
-        self._stopped = threading.Event()
+        self._written = threading.Event()
+        """Set when all is written that there will be."""
         self._connection: sqlite3.Connection | None = None
         self._unfiled: deque[Numbered] = deque()
         self._behind = False
@@ -81,11 +84,13 @@ class Writer:
         self._batches.put(batch)
 
     def stop(self) -> None:
-        """Commits what was handed over, files it, moves the log into the database, and ends. Blocks meanwhile."""
+        """Has what was handed over committed and filed, then the log moved into the database; `busy` says how long."""
         self._batches.put(None)
-        self._writing.join()
-        self._stopped.set()
-        self._checkpointing.join()
+
+    @property
+    def busy(self) -> bool:
+        """Whether there is still something to do; once all is committed nothing of it is needed."""
+        return self._checkpointing.is_alive()
 
     # ------------------------------------------------------------ commits
 
@@ -109,6 +114,7 @@ class Writer:
         while self._tidy(forgetting=False) and time.monotonic() < until:
             pass
         close(self._connection)
+        self._written.set()
 
     def _commit(self, batch: Unsaved) -> str | None:
         """Returns None, or why it failed."""
@@ -117,6 +123,8 @@ class Writer:
             number = append(self._open(), body)
         except sqlite3.Error as error:
             self._close()
+            if _damaged(error):
+                self._begin_anew(_said(error))
             return _said(error)
         except Exception as error:  # the thread must not end: everybody waits for it
             log.exception("a batch cannot be written")
@@ -148,16 +156,31 @@ class Writer:
             more = self._file_some(connection)
             if forgetting:
                 more = prune(connection, *self._times()) or more
-            self._file.check_place()
+            if not self._file.in_place():
+                more, trouble = False, self._begin_anew("it is not where it was")
         except (sqlite3.Error, ValueError) as error:
             self._close()
             more, trouble = False, _said(error)
+            if _damaged(error):
+                trouble = self._begin_anew(trouble)
         if trouble != self._trouble:
             self._trouble = trouble
             self._tidied(trouble)
         if not more:
             self._tidy_at = time.monotonic() + _TIDY_EVERY
         return more
+
+    def _begin_anew(self, reason: str) -> str | None:
+        """Goes on with an empty file, into which the live calls are written again. Returns None, or why it cannot."""
+        self._close()
+        self._unfiled.clear()
+        self._behind = False
+        try:
+            self._file.begin_anew(reason)
+        except (OSError, sqlite3.Error) as error:
+            return _said(error)
+        self._begun_anew()
+        return None
 
     def _file_some(self, connection: sqlite3.Connection) -> bool:
         if self._behind:
@@ -185,12 +208,13 @@ class Writer:
 
     def _make_checkpoints(self) -> None:
         connection: sqlite3.Connection | None = None
-        last = False
+        begun, last = 0, False
         while not last:
-            last = self._stopped.wait(_CHECKPOINT_EVERY)
+            last = self._written.wait(_CHECKPOINT_EVERY)
             try:
-                if connection is None:
-                    connection = self._file.connect()
+                if connection is None or begun != self._file.begun:
+                    close(connection)
+                    connection, begun = self._file.connect(), self._file.begun
                     connection.execute(f"PRAGMA busy_timeout = {_CHECKPOINT_WAITS}").fetchall()
                 self._log_is_long = _checkpoint(connection, "TRUNCATE" if last else "PASSIVE") > LONGEST_LOG
             except sqlite3.Error:
@@ -203,6 +227,11 @@ def _checkpoint(connection: sqlite3.Connection, kind: str) -> int:
     """Moves the log; `PASSIVE`: what it can, waiting for nobody. Returns how many pages it had."""
     pages: int = connection.execute(f"PRAGMA wal_checkpoint({kind})").fetchone()[1]
     return pages
+
+
+def _damaged(error: Exception) -> bool:
+    """Says whether the database itself is at fault; of its subclasses, none is about that."""
+    return type(error) is sqlite3.DatabaseError
 
 
 def _said(error: Exception) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from onlycare_socket.adapters.absent import AbsentFacts
 from onlycare_socket.adapters.memory import MemoryCallLog, MemoryCallStore
-from onlycare_socket.calls.restart import taken_up
+from onlycare_socket.calls.restart import not_kept, taken_up
 from onlycare_socket.calls.terms import Terms
 from onlycare_socket.clock import Clock
 from onlycare_socket.config import Settings
@@ -31,7 +31,7 @@ def _sqlite(settings: Settings, clock: Clock, terms: Terms) -> Storage:
 
     path = Path(settings.store.removeprefix(SQLITE))
     file = CallsFile(path, full_sync=settings.store_sync == "full")
-    store = SqliteCallStore(file, clock, partial(taken_up, terms), settings.ended_calls)
+    store = SqliteCallStore(file, clock, partial(taken_up, terms), partial(not_kept, terms), settings.ended_calls)
 
     async def start() -> None:
         try:

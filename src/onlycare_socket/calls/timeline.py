@@ -19,6 +19,7 @@ _WHY: dict[Code, str] = {
     Code.UNREACHABLE: "No phone of {receiver} could be reached, by socket or by push",
     Code.GLARE: "The two dialled each other",
     Code.SUPERSEDED: "It gave way to another call",
+    Code.UNAVAILABLE: "The server could not keep it at that moment, so the caller was refused",
     Code.MAX_DURATION: "It reached the longest time that a call may take",
 }
 _TALKED = {Code.DECLINED, Code.COMPLETED, Code.MAX_DURATION}
