@@ -393,13 +393,14 @@ class SqliteCallStore:
                 self._unsaved.steps.append((call.id, step))
         self.memory.remember(estate.early, estate.left_out)
         self.former_facts = estate.facts
-        log.info(
-            "calls of the former process taken up",
-            clean=clean,
-            live=len(estate.live),
-            ended=len(estate.ended),
-            file=str(self._file.path),
-        )
+        if estate.live or estate.ended:
+            log.info(
+                "calls of the former process taken up",
+                clean=clean,
+                live=len(estate.live),
+                ended=len(estate.ended),
+                file=str(self._file.path),
+            )
 
 
 def _dialled(decision: Decision) -> CallId | None:
