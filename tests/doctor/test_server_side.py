@@ -105,7 +105,7 @@ def test_the_settings_must_not_be_everybodys(mode: int, mark: str, doctor: Docto
 
 
 def test_the_file_of_calls_can_be_written(doctor: Doctor, tmp_path: Path) -> None:
-    doctor().one("store", "ok", "in memory")
+    doctor(STORE="memory").one("store", "ok", "in memory")
     (tmp_path / "there").mkdir()
     for store in (f"sqlite:///{tmp_path}/there/calls.db", f"sqlite:///{tmp_path}/made/later/calls.db"):
         doctor(STORE=store).one("store", "ok", f"{store.removeprefix('sqlite:///')} can be written by user ")

@@ -11,14 +11,22 @@ _FOR_EVER: Final = float("inf")
 
 
 def connected(run: Run) -> dict[str, list[tuple[float, float]]]:
-    """Returns when the phones of each user were connected, as they saw it: (from, until)."""
+    """Returns when the phones of each user were connected, as they saw it: (from, until).
+
+    A connection ends with the process at its other end, also when the phone has not noticed yet.
+    """
     found: dict[str, list[tuple[float, float]]] = defaultdict(list)
     since: dict[tuple[str, str], float] = {}
     for entry in run.entries:
         if entry.what == "up":
             since[entry.user, entry.device] = entry.at
         elif entry.what == "down":
-            found[entry.user].append((since.pop((entry.user, entry.device)), entry.at))
+            if (begin := since.pop((entry.user, entry.device), None)) is not None:
+                found[entry.user].append((begin, entry.at))
+        elif entry.what == "killed":
+            for (user, _), begin in since.items():
+                found[user].append((begin, entry.at))
+            since.clear()
     for (user, _), begin in since.items():
         found[user].append((begin, _FOR_EVER))
     return found

@@ -74,6 +74,7 @@ async def kill(stage: Stage) -> None:
 async def _kill_and_start(stage: Stage) -> None:
     stage.record.add("outage")
     await stage.server.kill()
+    stage.record.add("killed")
     await stage.start_server()
     stage.record.add("over")
 

@@ -137,7 +137,7 @@ class MemoryCallStore:
     # ------------------------------------------------------------ for a store that shadows this one
 
     def restore(self, call: Call, steps: list[Step]) -> None:
-        """Takes up a call of a former process: ended ones in the order of their ends, without steps; then live ones."""
+        """Takes up a call of a former process: ended ones, the newest last and without steps; then live ones."""
         kept = self._kept[call.id] = Kept(call, steps)
         self._register(kept)
         if call.ended is None:

@@ -28,7 +28,7 @@ class Estate(NamedTuple):
     live: list[tuple[Call, list[Step]]]
     """With their timelines, in the order in which they were dialled."""
     ended: list[Call]
-    """In the order of their ends."""
+    """In the order in which they were dialled."""
     left_out: Millis | None
     """When the newest of those ended that were too many."""
     early: list[Early]
@@ -44,7 +44,9 @@ def read_estate(connection: sqlite3.Connection, now: Millis, oldest: int, most_e
     with transaction(connection, "DEFERRED"):
         live = connection.execute(_LIVE).fetchall()
         ended = connection.execute(
-            "SELECT body FROM calls WHERE ended >= ? ORDER BY ended DESC LIMIT ?", (oldest, most_ended + 1)
+            # In the order in which they were dialled: their times are of clocks that may have been set since.
+            "SELECT body FROM calls WHERE ended >= ? ORDER BY number DESC LIMIT ?",
+            (oldest, most_ended + 1),
         ).fetchall()
         early = connection.execute("SELECT body, until FROM early WHERE until > ? ORDER BY until", (now,)).fetchall()
         known = connection.execute("SELECT kind, key, body FROM facts WHERE until IS NULL OR until > ?", (now,))

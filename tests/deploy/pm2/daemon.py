@@ -92,6 +92,7 @@ class Pm2:
         given = {
             "PORT": str(self.port),
             "AUTH": "jwt",
+            "STORE": f"sqlite:///{self.state_folder / 'calls.db'}",
             "JWT_SECRET": secrets.token_hex(32),
             "LARAVEL_API_SECRET": secrets.token_hex(32),
             **settings,
