@@ -215,6 +215,19 @@ class TestDelivered:
         sockets.send(delivery)
         assert heard == [(delivery, [phone])]
 
+    def test_an_accept_is_not_said_twice_in_a_row(self, sockets: NodeSockets, clock: HandClock) -> None:
+        """A device that came while the accept was being kept is told of it twice; what is lost is told again later."""
+        paper = Paper(clock)
+        mine = Connection(Identity(user=ANA, id="USR_5"), DeviceId("d:1"), paper, 0.0)
+        sockets.add(mine)
+        devices = (DeviceId("d:1"),)
+        for what, written in (("call:accepted", 1), ("call:accepted", 1), ("call:ended", 2), ("call:ended", 3)):
+            sockets.send(Delivery(user=ANA, devices=devices, call=CallId("1"), what=what, packets=(b"x",)))
+            assert len(paper.written) == written
+        paper.session.speak()
+        sockets.send(Delivery(user=ANA, devices=devices, call=CallId("1"), what="call:accepted", packets=(b"x",)))
+        assert len(paper.written) == 4
+
     def test_a_delivery_that_reached_nobody_is_not_heard_of(self, sockets: NodeSockets, clock: HandClock) -> None:
         heard: list[object] = []
         sockets.delivered = lambda delivery, connections: heard.append(delivery)

@@ -97,6 +97,10 @@ class Connection:
         for packet in packets:
             self.socket.send(packet)
 
+    def just_said(self, call: CallId, what: str) -> bool:
+        """Whether this was told last, and nothing came from the client since."""
+        return (call, what) in self._said and self.socket.session.packets_in == self._said_after
+
     def begin_to_ring(self, call: CallId) -> bool:
         """Notes that a call rings here; False if it did before."""
         if call in self.rung:
@@ -273,6 +277,8 @@ def _addressed(delivery: Delivery, connections: list[Connection], device: Device
             continue
         if what == "call:incoming":
             return connection if connection.begin_to_ring(call) else None
+        if what == "call:accepted" and connection.just_said(call, what):
+            return None  # a device that came while the accept was being kept is told by both
         if ringing is None or device in ringing or call in connection.rung:
             if what == "call:ended":
                 connection.stop_ringing(call)
