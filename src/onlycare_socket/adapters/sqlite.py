@@ -12,7 +12,7 @@ import asyncio
 import sqlite3
 from collections.abc import Callable
 from functools import partial
-from typing import Final, NamedTuple, Protocol
+from typing import Final, Protocol
 
 import structlog
 
@@ -21,10 +21,19 @@ from onlycare_socket.adapters.sqlite_entry import Fact, FactKey, Unsaved
 from onlycare_socket.adapters.sqlite_file import CallsFile
 from onlycare_socket.adapters.sqlite_reader import Reader
 from onlycare_socket.adapters.sqlite_reading import read_call, read_estate
+from onlycare_socket.adapters.sqlite_refusal import (
+    REFUSED,
+    UNAVAILABLE,
+    Done,
+    Tell,
+    Waiter,
+    waiter_of,
+    without_new_calls,
+)
 from onlycare_socket.adapters.sqlite_tables import file, oldest
 from onlycare_socket.adapters.sqlite_writer import Writer
 from onlycare_socket.calls.call import Call, Step
-from onlycare_socket.calls.decision import Decide, Decision, Note, View
+from onlycare_socket.calls.decision import Decide, Decision, Note
 from onlycare_socket.calls.ids import CallId, Millis, UserId
 from onlycare_socket.calls.states import DeadlineKind
 from onlycare_socket.clock import Clock
@@ -43,19 +52,6 @@ LAST_WORK: Final = 1.0
 _STOOD_STILL: Final = 1.0
 """Seconds between two sweeps after which the process itself was held up."""
 
-Tell = Callable[[], object]
-"""Calls a `done` with what it gets."""
-
-
-class Waiter(NamedTuple):
-    """Somebody who is told with the next commit."""
-
-    tell: Tell
-    dialled: CallId | None = None
-    """The call that he made, if his decision made one and changed no other."""
-    refuse: Tell | None = None
-    """Tells him that it could not be kept."""
-
 
 class Restored(Protocol):
     """Returns a call of a former process as it is from now on, and the line of its timeline that says so.
@@ -66,14 +62,8 @@ class Restored(Protocol):
     def __call__(self, now: Millis, call: Call, *, clean: bool) -> tuple[Call, Step | None]: ...
 
 
-_Done = Callable[[Decision | StoreUnavailable], object]
-
 _CLEAN: Final[FactKey] = ("store", "came to its end")
 """The fact that a process leaves which was not cut off."""
-_REFUSED: Final = Decision()
-"""Stands for a decision that would have made a new call while none can be kept."""
-_UNAVAILABLE: Final = StoreUnavailable("the file of calls cannot be written")
-
 log = structlog.get_logger(__name__)
 
 
@@ -171,10 +161,10 @@ class SqliteCallStore:
 
     # ------------------------------------------------------------ CallStore
 
-    def transact(self, call: CallId | None, users: tuple[UserId, ...], decide: Decide, done: _Done) -> None:
+    def transact(self, call: CallId | None, users: tuple[UserId, ...], decide: Decide, done: Done) -> None:
         """Decides now; `done` runs with the commit of what was decided, and behind those of earlier decisions."""
         if self._failure is not None:
-            decide = partial(_without_new_calls, decide)
+            decide = partial(without_new_calls, decide)
         self.memory.transact(call, users, decide, partial(self._decided, done))
 
     def note(self, call: CallId, note: Note) -> None:
@@ -224,12 +214,11 @@ class SqliteCallStore:
         """Calls `tell` when all that was decided so far is committed: at once when nothing of it is on its way."""
         self._in_order(Waiter(tell), changed=False)
 
-    def _decided(self, done: _Done, decision: Decision | StoreUnavailable) -> None:
-        if not isinstance(decision, Decision) or decision is _REFUSED:
-            self._in_order(Waiter(partial(done, _UNAVAILABLE)), changed=False)
+    def _decided(self, done: Done, decision: Decision | StoreUnavailable) -> None:
+        if not isinstance(decision, Decision) or decision is REFUSED:
+            self._in_order(Waiter(partial(done, UNAVAILABLE)), changed=False)
         else:
-            waiter = Waiter(partial(done, decision), _dialled(decision), partial(done, _UNAVAILABLE))
-            self._in_order(waiter, changed=self._unsaved.add(decision, self.memory.keeps))
+            self._in_order(waiter_of(done, decision), changed=self._unsaved.add(decision, self.memory.keeps))
 
     def _in_order(self, waiter: Waiter, *, changed: bool) -> None:
         """Tells behind everybody who waits; without waiting, if nothing has to be written first."""
@@ -401,16 +390,3 @@ class SqliteCallStore:
                 ended=len(estate.ended),
                 file=str(self._file.path),
             )
-
-
-def _dialled(decision: Decision) -> CallId | None:
-    """Returns the call that a decision makes, if that is all it does: one that ends others has others to tell."""
-    if len(decision.calls) != 1 or decision.calls[0].version != 1 or decision.calls[0].ended is not None:
-        return None
-    return decision.calls[0].id
-
-
-def _without_new_calls(decide: Decide, view: View) -> Decision:
-    decision = decide(view)
-    known = {call.id for call in (view.call, *view.live.values()) if call is not None}
-    return decision if all(call.id in known for call in decision.calls) else _REFUSED
