@@ -12,6 +12,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from onlycare_socket.adapters.sqlite import NOTES_WAIT
 from onlycare_socket.adapters.static import dev_token
 from onlycare_socket.adapters.verdicts import token_hash
 
@@ -50,7 +51,7 @@ def restarted(start: Start, path: Path) -> Restart:
 
 async def noted() -> None:
     """Waits until who was told what is in the file, too: that comes a moment after the telling."""
-    await asyncio.sleep(0.1)
+    await asyncio.sleep(NOTES_WAIT + 0.1)
 
 
 async def seen_to_be_gone(server: InProcess, user: str) -> None:

@@ -15,9 +15,9 @@ from pathlib import Path
 import structlog
 from msgspec.structs import replace
 
-from onlycare_socket.adapters.sqlite import SqliteCallStore
 from onlycare_socket.adapters.sqlite_facts import SqliteFacts
 from onlycare_socket.adapters.sqlite_file import CallsFile
+from onlycare_socket.adapters.sqlite_life import SqliteLife
 from onlycare_socket.calls.call import Step
 from onlycare_socket.calls.decision import Decision, View
 from onlycare_socket.calls.ids import CallId
@@ -60,9 +60,10 @@ def told(decision: Decision | StoreUnavailable) -> None:
 async def main(path: Path, seed: int) -> None:
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     chance, clock = random.Random(seed), SystemClock()
-    store = SqliteCallStore(CallsFile(path), clock, partial(taken_up, Terms()), partial(not_kept, Terms()))
+    life = SqliteLife(CallsFile(path), clock, partial(taken_up, Terms()), partial(not_kept, Terms()))
+    store = life.store
     facts = SqliteFacts(store)
-    await store.start()
+    await life.start()
     say("up")
     keys: list[str] = []
     while True:

@@ -11,9 +11,9 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from onlycare_socket.adapters.sqlite import SqliteCallStore
 from onlycare_socket.adapters.sqlite_facts import SqliteFacts
 from onlycare_socket.adapters.sqlite_file import CallsFile
+from onlycare_socket.adapters.sqlite_life import SqliteLife
 from onlycare_socket.adapters.sqlite_log import SqliteCallLog
 from onlycare_socket.calls.call import Call, Early, Step
 from onlycare_socket.calls.decision import Decide, Decision, View
@@ -26,6 +26,8 @@ from tests.phones import START, HandClock
 from tests.ports.adapters import a_call
 
 TERMS: Final = Terms()
+RETRY = 1.0
+"""Seconds until a failed commit is tried again."""
 
 Outcome = Decision | StoreUnavailable
 
@@ -37,7 +39,9 @@ class Opened:
         self.path = path
         self.clock = clock
         terms = partial(taken_up, TERMS), partial(not_kept, TERMS)
-        self.store = SqliteCallStore(CallsFile(path), clock, *terms, ended_calls)
+        self.life = SqliteLife(CallsFile(path), clock, *terms, ended_calls)
+        self.store = self.life.store
+        self.store.retry = RETRY
         self.log = SqliteCallLog(self.store, clock)
         self.facts = SqliteFacts(self.store)
 
@@ -105,11 +109,11 @@ async def _answer(ask: Callable[[Callable[[Any], object]], None]) -> Any:
 async def opened(path: Path, clock: HandClock | None = None, ended_calls: int = 20_000) -> AsyncIterator[Opened]:
     """Starts a store on a file, and stops it."""
     there = Opened(path, clock or HandClock(), ended_calls)
-    await there.store.start()
+    await there.life.start()
     try:
         yield there
     finally:
-        await there.store.stop()
+        await there.life.stop()
 
 
 def crashed(path: Path) -> Path:

@@ -297,8 +297,8 @@ async def test_a_migration_is_made_wholly_or_not_at_all(path: Path, monkeypatch:
 async def test_a_start_that_fails_lets_the_file_go(path: Path) -> None:
     await filled(path)
     here = Opened(path, HandClock(), 10)
-    here.store._restored = lambda now, call, clean: 1 / 0  # type: ignore[assignment]
+    here.life._restored = lambda now, call, clean: 1 / 0  # type: ignore[assignment]
     with pytest.raises(ZeroDivisionError):
-        await here.store.start()
-    await here.store.stop()
+        await here.life.start()
+    await here.life.stop()
     await asyncio.wait_for(filled(path), 10)

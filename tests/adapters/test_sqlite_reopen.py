@@ -74,9 +74,9 @@ async def leave(here: Opened, how: str) -> Path:
     """Returns what the next process starts from: the file of one that was stopped, or killed in the middle."""
     if how == "killed":
         left = crashed(here.path)
-        await here.store.stop()
+        await here.life.stop()
         return left
-    await here.store.stop()
+    await here.life.stop()
     return here.path
 
 

@@ -13,15 +13,18 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from onlycare_socket.adapters import sqlite, sqlite_entry, sqlite_file, sqlite_writer
+from onlycare_socket.adapters import sqlite_entry, sqlite_file, sqlite_writer
+from onlycare_socket.adapters.kept import MAX_STEPS
 from onlycare_socket.calls.call import Call
 from onlycare_socket.calls.decision import Decision, View
 from onlycare_socket.calls.ids import CallId
 from onlycare_socket.calls.restart import taken_up
 from onlycare_socket.calls.states import State
+from onlycare_socket.calls.timeline import LEFT_OUT
 from onlycare_socket.ports import StoreUnavailable
 from tests.ports.adapters import a_call
 
+from . import sqlite_stores
 from .sqlite_stores import TERMS, Opened, Outcome, crashed, early, opened, over, rows, step, until
 
 Lines = list[MutableMapping[str, Any]]
@@ -40,7 +43,7 @@ def path(tmp_path: Path) -> Path:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """What happens once a second happens twenty times a second."""
-    monkeypatch.setattr(sqlite, "RETRY", 0.05)
+    monkeypatch.setattr(sqlite_stores, "RETRY", 0.05)
     monkeypatch.setattr(sqlite_writer, "_TIDY_EVERY", 0.05)
     monkeypatch.setattr(sqlite_writer, "_CHECKPOINT_EVERY", 0.05)
     monkeypatch.setattr(sqlite_file, "WAITS", 0.1)
@@ -237,8 +240,8 @@ async def test_a_commit_that_hangs_counts_as_failed(
     path: Path, monkeypatch: pytest.MonkeyPatch, told: Callable[[], list[str]]
 ) -> None:
     monkeypatch.setattr(sqlite_file, "WAITS", 20.0)
-    monkeypatch.setattr(sqlite, "PATIENCE", 0.1)
     async with opened(path) as here:
+        here.store.patience = 0.1
         await here.put(a_call("live"))
         with locked(path):
             began = asyncio.get_running_loop().time()
@@ -268,8 +271,8 @@ async def test_an_operator_who_reads_for_long_holds_up_nothing(
     monkeypatch.setattr(sqlite_file, "WAITS", 20.0)
     monkeypatch.setattr(sqlite_writer, "LONGEST_LOG", 5)
     monkeypatch.setattr(sqlite_writer, "_CHECKPOINT_EVERY", 0.3)
-    monkeypatch.setattr(sqlite, "PATIENCE", 1.5)
     async with opened(path) as here:
+        here.store.patience = 1.5
         await here.put(a_call("live"))
         with closing(sqlite3.connect(path, isolation_level=None)) as operator:
             operator.execute("BEGIN")
@@ -281,7 +284,7 @@ async def test_an_operator_who_reads_for_long_holds_up_nothing(
                 here.due()
                 await asyncio.sleep(0.01)
             async with asyncio.timeout(5):
-                await here.store.stop()
+                await here.life.stop()
     assert told() == []
 
 
@@ -351,10 +354,10 @@ async def test_a_file_that_is_lost_is_begun_anew_with_the_live_calls(
 
 async def test_a_store_that_stops_without_having_written_says_so(path: Path, told: Callable[[], list[str]]) -> None:
     here = Opened(path, (await reopened(path)).clock, 10)
-    await here.store.start()
+    await here.life.start()
     with locked(path):
         await degraded(here)
-        await here.store.stop()
+        await here.life.stop()
         assert told()[-1] == "stopped without having written all calls"
 
 
@@ -366,8 +369,8 @@ async def reopened(path: Path) -> Opened:
 
 
 async def test_it_writes_once_more_as_it_stops(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sqlite, "RETRY", 3_600.0)
     async with opened(path) as here:
+        here.store.retry = 3_600.0
         await here.put(a_call("live"))
         with no_room_to_grow(path):
             await degraded(here)
@@ -396,19 +399,19 @@ async def test_what_cannot_be_filed_holds_up_no_commit(path: Path, told: Callabl
         assert rows(path, "SELECT id FROM calls") == [("1",), ("2",), ("3",)]
 
 
-def test_what_waits_for_the_file_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sqlite_entry, "MOST_STEPS", 10)
+def test_what_waits_for_the_file_is_bounded() -> None:
     older, newer = sqlite_entry.Unsaved(), sqlite_entry.Unsaved()
     call = a_call()
-    for number in range(8):
-        older.note(call, step(f"older {number}"))
-        newer.note(replace(call, version=2), step(f"newer {number}"))
+    older.calls[call.id], newer.calls[call.id] = call, replace(call, version=2)
+    for number in range(MAX_STEPS - 10):
+        older.log(call.id, step(f"older {number}"))
+        newer.log(call.id, step(f"newer {number}"))
     older.facts[("kind", "both")] = older.facts[("kind", "older")] = (None, b"older")
     newer.facts[("kind", "both")] = None
     newer.put_back(older)
-    assert [each.what for _, each in newer.steps] == [
-        *(f"older {number}" for number in (6, 7)),
-        *(f"newer {number}" for number in range(8)),
-    ]
+    what = [each.what for each in newer.steps[call.id]]
+    assert len(what) == MAX_STEPS
+    assert (what[0], what[-1]) == ("older 0", f"newer {MAX_STEPS - 11}")
+    assert LEFT_OUT in what
     assert newer.calls[call.id].version == 2, "what came meanwhile is newer"
     assert newer.facts == {("kind", "both"): None, ("kind", "older"): (None, b"older")}

@@ -12,9 +12,9 @@ from msgspec import Struct
 
 from onlycare_socket.adapters.absent import AbsentBackend, AbsentFacts, AbsentPush
 from onlycare_socket.adapters.memory import MemoryCallLog, MemoryCallStore
-from onlycare_socket.adapters.sqlite import SqliteCallStore
 from onlycare_socket.adapters.sqlite_facts import SqliteFacts
 from onlycare_socket.adapters.sqlite_file import CallsFile
+from onlycare_socket.adapters.sqlite_life import SqliteLife
 from onlycare_socket.adapters.sqlite_log import SqliteCallLog
 from onlycare_socket.calls.call import Call, Party
 from onlycare_socket.calls.decision import Decide, Decision, View
@@ -50,16 +50,17 @@ def sqlite() -> Iterator[Stored]:
     with TemporaryDirectory() as folder, asyncio.Runner() as runner:
         clock = HandClock()
         terms = partial(taken_up, Terms()), partial(not_kept, Terms())
-        store = SqliteCallStore(CallsFile(Path(folder, "calls.db")), clock, *terms)
+        life = SqliteLife(CallsFile(Path(folder, "calls.db")), clock, *terms)
+        store = life.store
         log = SqliteCallLog(store, clock)
-        runner.run(store.start())
+        runner.run(life.start())
 
         async def settled() -> None:
-            await store.idle()
+            await life.idle()
             await store.reader.idle()
 
         yield Stored(store, log, clock, SqliteFacts(store), lambda: runner.run(settled()))
-        runner.run(store.stop())
+        runner.run(life.stop())
 
 
 STORES: Final[dict[str, Callable[[], AbstractContextManager[Stored]]]] = {"memory": memory, "sqlite": sqlite}

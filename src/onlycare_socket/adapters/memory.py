@@ -23,8 +23,10 @@ from onlycare_socket.ports import StoreUnavailable
 KEEP_ENDED = 24 * 3_600_000
 """ms that an ended call stays readable (design section 3)."""
 ENDED_TIMELINES = 2_000
-UNPACKED = 16
-"""Ended calls that stay as they are: those that ended last, or were changed last."""
+UNPACKED = 1_000
+"""Ended calls that stay as they are: those that ended last, or were changed last. Most are changed once more, when
+their parties were told: by a store that writes first only when hundreds of others have ended.
+"""
 RECENT = 20
 EARLY_PER_USER = 20
 
@@ -83,6 +85,10 @@ class MemoryCallStore:
 
     def note(self, call: CallId, note: Note) -> None:
         """Adds to the call at once."""
+        self.noted(call, note)
+
+    def noted(self, call: CallId, note: Note) -> tuple[Call, Step] | None:
+        """Adds to the call at once, and returns how it is now, and what was added; None if nothing was."""
         kept = self._look_up(call)
         noted = note(self._clock.wall(), kept.call) if kept is not None else None
         if kept is not None and noted is not None:
@@ -90,6 +96,7 @@ class MemoryCallStore:
             self._open(kept)
             kept.change(changed)
             kept.log(step)
+        return noted
 
     def due(self, limit: int, each: Callable[[CallId, DeadlineKind], None]) -> None:
         """Names deadlines that have passed, and forgets what was kept long enough."""

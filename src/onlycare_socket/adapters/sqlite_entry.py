@@ -1,18 +1,18 @@
 """What is decided and not in the file yet, and the form in which one commit writes it: an entry of the journal."""
 
 from collections import deque
-from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
 from msgspec import msgpack
 
+from onlycare_socket.adapters.kept import FIRST_STEPS, MAX_STEPS
 from onlycare_socket.calls.call import Call, Early, Step
-from onlycare_socket.calls.decision import Decision
 from onlycare_socket.calls.ids import CallId, Millis
+from onlycare_socket.calls.timeline import leave_one_out
 
-MOST_STEPS: Final = 100_000
-"""Steps that wait for a file that cannot be written, and early commands; the oldest are forgotten first."""
+MOST_EARLY: Final = 100_000
+"""Early commands that wait for a file that cannot be written; the oldest are forgotten first."""
 
 FactKey = tuple[str, str]
 """A kind and a key."""
@@ -38,43 +38,40 @@ class Unsaved:
 
     def __init__(self) -> None:
         self.calls: dict[CallId, Call] = {}
-        self.steps: deque[tuple[CallId, Step]] = deque(maxlen=MOST_STEPS)
-        self.early: deque[Early] = deque(maxlen=MOST_STEPS)
+        self.steps: dict[CallId, list[Step]] = {}
+        """Of each call as many as its timeline has at the most."""
+        self.early: deque[Early] = deque(maxlen=MOST_EARLY)
         self.facts: dict[FactKey, Fact] = {}
 
     def __bool__(self) -> bool:
         return bool(self.calls or self.steps or self.early or self.facts)
 
-    def add(self, decision: Decision, keeps: Callable[[CallId], bool]) -> bool:
-        """Takes what a decision changed, of calls that are kept. Returns whether that was anything."""
-        for call in decision.calls:
-            self.calls[call.id] = call
-        steps = [step for step in decision.steps if keeps(step[0])]
-        self.steps += steps
-        self.early += decision.early
-        return bool(decision.calls or steps or decision.early)
-
-    def note(self, call: Call, step: Step) -> None:
-        """Takes what was added to a call."""
-        self.calls[call.id] = call
-        self.steps.append((call.id, step))
+    def log(self, call: CallId, step: Step) -> None:
+        """Takes what came to the timeline of a call."""
+        steps = self.steps.get(call)
+        if steps is None:
+            self.steps[call] = [step]
+            return
+        if len(steps) >= MAX_STEPS:
+            leave_one_out(steps, FIRST_STEPS)
+        steps.append(step)
 
     def put_back(self, older: "Unsaved") -> None:
         """Takes what could not be saved; what came meanwhile is newer."""
+        for call, steps in self.steps.items():
+            for step in steps:
+                older.log(call, step)
+        self.steps = older.steps
         self.calls = {**older.calls, **self.calls}
         self.facts = {**older.facts, **self.facts}
-        older.steps += self.steps
-        older.early += self.early
-        self.steps, self.early = older.steps, older.early
+        older.early.extend(self.early)
+        self.early = older.early
 
     def entry(self) -> tuple[Entry, bytes]:
         """Returns it all as an entry of the journal, and that in bytes."""
-        steps_of: dict[CallId, list[Step]] = {}
-        for call, step in self.steps:
-            steps_of.setdefault(call, []).append(step)
         entry: Entry = (
             [_row(call) for call in self.calls.values()],
-            [(call, packed(steps)) for call, steps in steps_of.items()],
+            [(call, packed(steps)) for call, steps in self.steps.items()],
             list(self.early),
             list(self.facts.items()),
         )

@@ -23,6 +23,9 @@ log = structlog.get_logger(__name__)
 WAITS: Final = 5.0
 """Seconds that a statement waits for a lock that another process holds: an operator with a shell of SQLite's."""
 
+_CACHE: Final = 8_000
+"""KB of pages that a connection keeps: as many as one transaction of `sqlite_filing` changes."""
+
 _SUFFIXES: Final = ("-wal", "-shm", "")
 """The files that make up a database; the one that counts is moved last."""
 
@@ -83,6 +86,8 @@ class CallsFile:
             connection.execute(f"PRAGMA synchronous = {'FULL' if self._full_sync else 'NORMAL'}")
             # Checkpoints are made by a connection of their own, so that no commit waits for one.
             connection.execute("PRAGMA wal_autocheckpoint = 0")
+            connection.execute(f"PRAGMA cache_size = -{_CACHE}")
+            connection.execute("PRAGMA temp_store = MEMORY")
         except BaseException:
             connection.close()
             raise

@@ -44,7 +44,7 @@ class SqliteCallLog:
             done((*calls, *(call for call in in_file if call.id not in known))[:limit])
 
         read = partial(read_ended_of, user=user, oldest=oldest, limit=limit)
-        self._store.once_kept(partial(self._store.reader.ask, read, NO_CALLS, merged))
+        self._store.once_written(partial(self._store.reader.ask, read, NO_CALLS, merged))
 
     def recent(self, limit: int, done: Callable[[tuple[Call, ...]], None]) -> None:
         """Live calls, then ended ones, newest first: those in memory."""
@@ -57,7 +57,7 @@ class SqliteCallLog:
         if in_memory[0]:
             self._store.once_kept(partial(done, in_memory[0]))
         else:
-            self._store.once_kept(partial(self._store.reader.ask, partial(read_steps, call=call), NO_STEPS, done))
+            self._store.once_written(partial(self._store.reader.ask, partial(read_steps, call=call), NO_STEPS, done))
 
     def live(self, done: Callable[[tuple[CallId, ...]], None]) -> None:
         """The ids of all live calls."""

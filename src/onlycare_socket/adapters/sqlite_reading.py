@@ -8,8 +8,9 @@ from msgspec import msgpack
 from msgspec.structs import replace
 
 from onlycare_socket.adapters.kept import shortened
-from onlycare_socket.adapters.sqlite_entry import Entry, decode_entry
-from onlycare_socket.adapters.sqlite_tables import PIECE_SIZE, transaction
+from onlycare_socket.adapters.sqlite_entry import decode_entry
+from onlycare_socket.adapters.sqlite_filing import pieces_of
+from onlycare_socket.adapters.sqlite_tables import Numbered, transaction
 from onlycare_socket.calls.call import Call, Early, Step
 from onlycare_socket.calls.ids import CallId, Millis, UserId
 from onlycare_socket.calls.terms import Terms
@@ -55,7 +56,7 @@ def read_estate(connection: sqlite3.Connection, now: Millis, oldest: int, most_e
             facts.setdefault(kind, {})[key] = body
     over = [_decode_call(body) for (body,) in ended]
     return Estate(
-        live=[(_decode_call(body), shortened(_timeline(pieces))) for body, pieces in live],
+        live=[(_decode_call(body), shortened(_timeline(timeline))) for body, timeline in live],
         ended=over[most_ended - 1 :: -1] if most_ended else [],
         left_out=over[most_ended].ended if len(over) > most_ended else None,
         early=[replace(_decode_early(body), until=min(until, now + _REMEMBERED)) for body, until in early],
@@ -68,7 +69,7 @@ def read_call(connection: sqlite3.Connection, call: CallId, oldest: int) -> Call
     with transaction(connection, "DEFERRED"):
         row = connection.execute("SELECT body FROM calls WHERE id = ?", (call,)).fetchone()
         found = _decode_call(row[0]) if row else None
-        for changed, _, _, _ in _journal(connection, call):
+        for _, (changed, _, _, _) in _journal(connection, call):
             found = next((_decode_call(body) for id_, *_, body in changed if id_ == call), found)
     return found if found is not None and (found.ended is None or found.ended >= oldest) else None
 
@@ -77,10 +78,10 @@ def read_steps(connection: sqlite3.Connection, call: CallId) -> tuple[Step, ...]
     """Returns the timeline of a call. Raises sqlite3.Error and ValueError."""
     with transaction(connection, "DEFERRED"):
         row = connection.execute("SELECT CAST(steps || tail AS BLOB) FROM calls WHERE id = ?", (call,)).fetchone()
-        steps = _timeline(row[0]) if row else []
-        for _, taken, _, _ in _journal(connection, call):
-            steps += [step for id_, piece in taken if id_ == call for step in _decode_steps(piece)]
-    return tuple(shortened(steps))
+        pieces = dict(pieces_of(row[0])) if row else {}
+        for number, (_, taken, _, _) in _journal(connection, call):
+            pieces.update((number, piece) for id_, piece in taken if id_ == call)
+    return tuple(shortened([step for piece in pieces.values() for step in _decode_steps(piece)]))
 
 
 def read_ended_of(connection: sqlite3.Connection, user: UserId, oldest: int, limit: int) -> list[Call]:
@@ -88,7 +89,7 @@ def read_ended_of(connection: sqlite3.Connection, user: UserId, oldest: int, lim
     with transaction(connection, "DEFERRED"):
         rows = connection.execute(_ENDED_OF, (user, oldest, limit)).fetchall()
         found: dict[str, Call] = {call.id: call for call in (_decode_call(body) for (body,) in rows)}
-        for changed, _, _, _ in _journal(connection, user):
+        for _, (changed, _, _, _) in _journal(connection, user):
             found |= {id_: _decode_call(body) for id_, *parties, _, _, body in changed if user in parties}
     calls = [call for call in found.values() if call.ended is not None and call.ended >= oldest]
     return sorted(calls, key=lambda call: call.created, reverse=True)[:limit]
@@ -104,18 +105,13 @@ _ENDED_OF: Final = """
 """
 
 
-def _journal(connection: sqlite3.Connection, id_: str) -> Iterator[Entry]:
+def _journal(connection: sqlite3.Connection, id_: str) -> Iterator[Numbered]:
     """Yields the entries in which this id may stand: to look for its bytes takes a thousandth of decoding them."""
     mentioned = id_.encode("utf-8", "replace")
-    for (body,) in connection.execute("SELECT body FROM journal WHERE instr(body, ?) ORDER BY number", (mentioned,)):
-        yield decode_entry(body)
+    asked = "SELECT number, body FROM journal WHERE instr(body, ?) ORDER BY number"
+    for number, body in connection.execute(asked, (mentioned,)):
+        yield number, decode_entry(body)
 
 
-def _timeline(pieces: bytes) -> list[Step]:
-    steps: list[Step] = []
-    at = 0
-    while at < len(pieces):
-        begin = at + PIECE_SIZE
-        at = begin + int.from_bytes(pieces[at:begin], "big")
-        steps += _decode_steps(pieces[begin:at])
-    return steps
+def _timeline(timeline: bytes) -> list[Step]:
+    return [step for _, piece in pieces_of(timeline) for step in _decode_steps(piece)]

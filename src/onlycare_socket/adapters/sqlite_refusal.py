@@ -1,18 +1,15 @@
-"""Who is refused when the file of calls cannot be written: he who dials, and nobody else.
+"""Who waits for a commit, and who is refused when the file of calls cannot be written: he who dials, and nobody else.
 
 A call that nobody has heard of can be refused. All others go on from memory, since their parties know of them.
 """
 
 from collections.abc import Callable
-from functools import partial
-from typing import Final, NamedTuple
+from typing import Final
 
 from onlycare_socket.calls.decision import Decide, Decision, View
 from onlycare_socket.calls.ids import CallId
 from onlycare_socket.ports import StoreUnavailable
 
-Tell = Callable[[], object]
-"""Calls a `done` with what it gets."""
 Done = Callable[[Decision | StoreUnavailable], object]
 
 REFUSED: Final = Decision()
@@ -20,22 +17,25 @@ REFUSED: Final = Decision()
 UNAVAILABLE: Final = StoreUnavailable("the file of calls cannot be written")
 
 
-class Waiter(NamedTuple):
+class Waiter:
     """Somebody who is told with the next commit."""
 
-    tell: Tell
-    dialled: CallId | None = None
-    """The call that he made, if his decision made one and changed no other."""
-    refuse: Tell | None = None
-    """Tells him that it could not be kept."""
+    __slots__ = ("_done", "answer")
 
+    def __init__(self, done: Done, answer: Decision | StoreUnavailable) -> None:
+        self._done = done
+        self.answer = answer
 
-def waiter_of(done: Done, decision: Decision) -> Waiter:
-    """Returns who waits for a decision; one that ends other calls too has others to tell, and is never refused."""
-    calls = decision.calls
-    if len(calls) == 1 and calls[0].version == 1 and calls[0].ended is None:
-        return Waiter(partial(done, decision), calls[0].id, partial(done, UNAVAILABLE))
-    return Waiter(partial(done, decision))
+    def tell(self) -> None:
+        """Tells him."""
+        self._done(self.answer)
+
+    def dialled(self) -> CallId | None:
+        """Returns the call that he made; None if he made none, or changed another as well: its party is to be told."""
+        if isinstance(self.answer, StoreUnavailable):
+            return None
+        calls = self.answer.calls
+        return calls[0].id if len(calls) == 1 and calls[0].version == 1 and calls[0].ended is None else None
 
 
 def without_new_calls(decide: Decide, view: View) -> Decision:

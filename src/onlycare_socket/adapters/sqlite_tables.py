@@ -6,14 +6,11 @@ next process files what it finds in the journal, and who reads the tables reads 
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from msgspec import json
-
-from onlycare_socket.adapters.sqlite_entry import CallRow, Entry, Fact, FactKey, decode_entry, packed
-from onlycare_socket.calls.call import Early
+from onlycare_socket.adapters.sqlite_entry import Entry, decode_entry
 
 MIGRATIONS: Final[tuple[str, ...]] = (
     # The tables of a try-out before 1.0, not carried over. In a database of somebody else this fails.
@@ -23,7 +20,7 @@ MIGRATIONS: Final[tuple[str, ...]] = (
     DROP TABLE steps;
     DROP TABLE early;
     CREATE TABLE journal (
-        number INTEGER PRIMARY KEY,
+        number INTEGER PRIMARY KEY AUTOINCREMENT, -- never given twice: timelines know by it what they have
         body BLOB NOT NULL           -- what one commit changed, by msgpack
     );
     CREATE TABLE calls (
@@ -34,7 +31,7 @@ MIGRATIONS: Final[tuple[str, ...]] = (
         created INTEGER NOT NULL,    -- ms since 1970
         ended INTEGER,               -- ms since 1970; NULL while it is live
         body BLOB NOT NULL,          -- the whole call, by msgpack
-        steps BLOB NOT NULL,         -- its timeline, in pieces: four bytes with the length, then msgpack
+        steps BLOB NOT NULL,         -- its timeline, in pieces (`sqlite_filing.piece`)
         tail BLOB NOT NULL DEFAULT x'' -- what came when `steps` was full: the newest pieces
     );
     CREATE INDEX calls_live ON calls (number) WHERE ended IS NULL;
@@ -63,14 +60,8 @@ MIGRATIONS: Final[tuple[str, ...]] = (
 )
 """What leads from each schema to the next one. A file says by its `user_version` how many of them it has."""
 
-FILED_AT_ONCE: Final = 200
-"""Calls and facts that one transaction files, about: the next commit waits for it."""
 PRUNED_AT_ONCE: Final = 200
-"""Calls that one transaction forgets at the most, for the same reason."""
-LONGEST_TIMELINE: Final = 32 * 1024
-"""Bytes of the beginning of a timeline, and as many of its end; of a longer one the middle is left out."""
-PIECE_SIZE: Final = 4
-"""Bytes of the length of a piece of a timeline."""
+"""Calls that one transaction forgets at the most: the next commit waits for it."""
 
 _ENTRIES_AT_ONCE: Final = 100
 
@@ -106,50 +97,7 @@ def append(connection: sqlite3.Connection, entry: bytes) -> int:
     return connection.execute("INSERT INTO journal (body) VALUES (?)", (entry,)).lastrowid or 0
 
 
-# ---------------------------------------------------------------- filing
-
-# One statement for all calls: a thread lets go of the interpreter for each, and waits to have it back. JSON holds no
-# bytes, so it says where they are in the second parameter.
-_FILE_CALLS: Final = """
-    INSERT INTO calls (id, caller, receiver, created, ended, body, steps)
-    SELECT
-        json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'),
-        json_extract(value, '$[3]'), json_extract(value, '$[4]'),
-        substr(?2, json_extract(value, '$[5]'), json_extract(value, '$[6]')),
-        substr(?2, json_extract(value, '$[7]'), json_extract(value, '$[8]'))
-    FROM json_each(?1) WHERE true
-    ON CONFLICT (id) DO UPDATE SET
-        caller = excluded.caller, receiver = excluded.receiver, created = excluded.created,
-        ended = excluded.ended, body = excluded.body,
-        steps = CASE
-            WHEN created <> excluded.created THEN excluded.steps -- the id of a forgotten call, dialled anew
-            WHEN length(steps) > ?3 THEN steps
-            ELSE CAST(steps || excluded.steps AS BLOB)
-        END,
-        tail = CASE
-            WHEN created <> excluded.created OR length(steps) <= ?3 THEN x''
-            WHEN length(tail) > ?3 THEN excluded.steps
-            ELSE CAST(tail || excluded.steps AS BLOB)
-        END
-"""
 _OLDEST: Final = "SELECT number, body FROM journal ORDER BY number LIMIT ?"
-_FILE_STEPS: Final = """
-    UPDATE calls SET
-        steps = CASE WHEN length(steps) > ?3 THEN steps ELSE CAST(steps || ?1 AS BLOB) END,
-        tail = CASE
-            WHEN length(steps) <= ?3 THEN x''
-            WHEN length(tail) > ?3 THEN ?1
-            ELSE CAST(tail || ?1 AS BLOB)
-        END
-    WHERE id = ?2
-"""
-_FILE_EARLY: Final = """
-    INSERT INTO early (call, user, kind, caller, receiver, until, body) VALUES (?, ?, ?, ?, ?, ?, ?)
-    ON CONFLICT DO UPDATE SET until = excluded.until
-"""
-_FILE_FACT: Final = "INSERT OR REPLACE INTO facts (kind, key, until, body) VALUES (?, ?, ?, ?)"
-_DROP_FACT: Final = "DELETE FROM facts WHERE kind = ? AND key = ?"
-
 
 Numbered = tuple[int, Entry]
 """An entry of the journal and its number there."""
@@ -159,69 +107,6 @@ def oldest(connection: sqlite3.Connection) -> list[Numbered]:
     """Returns the oldest entries of the journal. Raises sqlite3.Error, and ValueError for an entry that is none."""
     return [(number, decode_entry(body)) for number, body in connection.execute(_OLDEST, (_ENTRIES_AT_ONCE,))]
 
-
-def file(connection: sqlite3.Connection, entries: Iterable[Numbered]) -> int:
-    """Files the first of these entries in one transaction: the oldest of the journal. Returns how many they were.
-
-    Raises sqlite3.Error.
-    """
-    calls: dict[str, CallRow] = {}
-    steps: dict[str, list[bytes]] = {}
-    early: list[Early] = []
-    facts: dict[FactKey, Fact] = {}
-    filed = last = 0
-    for filed, (last, (changed, taken, said, known)) in enumerate(entries, 1):  # noqa: B007 - how many there were
-        calls.update((row[0], row) for row in changed)
-        for call, piece in taken:
-            steps.setdefault(call, []).append(piece)
-        early += said
-        facts.update(known)
-        if len(calls) + len(facts) >= FILED_AT_ONCE:
-            break
-    if filed:
-        with transaction(connection, "IMMEDIATE"):
-            _file_calls(connection, calls, {call: _timeline(pieces) for call, pieces in steps.items()})
-            connection.executemany(_FILE_EARLY, map(_early_row, early))
-            connection.executemany(_FILE_FACT, [(*key, *fact) for key, fact in facts.items() if fact is not None])
-            connection.executemany(_DROP_FACT, [key for key, fact in facts.items() if fact is None])
-            connection.execute("DELETE FROM journal WHERE number <= ?", (last,))
-    return filed
-
-
-def _file_calls(connection: sqlite3.Connection, calls: Mapping[str, CallRow], timelines: Mapping[str, bytes]) -> None:
-    """Writes rows as JSON, with the places of their bytes in one string of bytes; the first byte is 1."""
-    rows: list[tuple[str | int | None, ...]] = []
-    pieces: list[bytes] = []
-    at = 1
-    for id_, caller, receiver, created, ended, body in calls.values():
-        timeline = timelines.get(id_, b"")
-        then = at + len(body)
-        rows.append((id_, caller, receiver, created, ended, at, len(body), then, len(timeline)))
-        pieces += (body, timeline)
-        at = then + len(timeline)
-    if rows:
-        connection.execute(_FILE_CALLS, (json.encode(rows).decode(), b"".join(pieces), LONGEST_TIMELINE))
-    for id_ in timelines.keys() - calls.keys():
-        connection.execute(_FILE_STEPS, (timelines[id_], id_, LONGEST_TIMELINE))
-
-
-def _timeline(pieces: Iterable[bytes]) -> bytes:
-    return b"".join([len(piece).to_bytes(PIECE_SIZE, "big") + piece for piece in pieces])
-
-
-def _early_row(early: Early) -> tuple[str, str, str, str, str, int, bytes]:
-    return (
-        early.call,
-        early.user,
-        early.kind,
-        early.caller or "",
-        early.receiver or "",
-        early.until,
-        packed(early),
-    )
-
-
-# ---------------------------------------------------------------- forgetting
 
 _PRUNE: Final = "DELETE FROM calls WHERE number IN (SELECT number FROM calls WHERE ended < ? ORDER BY ended LIMIT ?)"
 

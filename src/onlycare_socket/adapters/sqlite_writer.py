@@ -10,7 +10,6 @@ import queue
 import sqlite3
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from typing import Final
 
@@ -18,7 +17,8 @@ import structlog
 
 from onlycare_socket.adapters.sqlite_entry import Unsaved
 from onlycare_socket.adapters.sqlite_file import WAITS, CallsFile, close
-from onlycare_socket.adapters.sqlite_tables import Numbered, append, file, oldest, prune
+from onlycare_socket.adapters.sqlite_filing import Unfiled, file
+from onlycare_socket.adapters.sqlite_tables import append, oldest, prune
 
 _TIDY_EVERY: Final = 1.0
 """Seconds until what was committed is filed."""
@@ -26,8 +26,8 @@ _LAST_TIDYING: Final = 1.0
 """Seconds that a stop files at the most; what is left the next process does."""
 _CHECKPOINT_EVERY: Final = 1.0
 """Seconds between two checkpoints."""
-MOST_UNFILED: Final = 2_000
-"""Committed entries that are kept in memory until they are filed: a busy second. The rest is read from the journal."""
+MOST_UNFILED: Final = 10_000
+"""Calls and facts that are kept in memory until they are filed: a busy second. The rest is read from the journal."""
 LONGEST_LOG: Final = 4_000
 """Pages of 4 KB: SQLite's log is begun anew when it is longer."""
 _READERS_TAKE: Final = 20
@@ -65,7 +65,7 @@ class Writer:
         self._written = threading.Event()
         """Set when all is written that there will be."""
         self._connection: sqlite3.Connection | None = None
-        self._unfiled: deque[Numbered] = deque()
+        self._unfiled = Unfiled()
         self._behind = False
         """Whether more was committed than can be kept for filing: it is read from the journal."""
         self._log_is_long = False
@@ -133,7 +133,7 @@ class Writer:
             self._behind = True
             self._unfiled.clear()
         if not self._behind:
-            self._unfiled.append((number, entry))
+            self._unfiled.take(number, entry)
         return None
 
     def _open(self) -> sqlite3.Connection:
@@ -183,14 +183,13 @@ class Writer:
         return None
 
     def _file_some(self, connection: sqlite3.Connection) -> bool:
-        if self._behind:
-            entries = oldest(connection)
-            self._behind = bool(entries)
-            file(connection, entries)
-            return self._behind
-        for _ in range(file(connection, self._unfiled)):
-            self._unfiled.popleft()
-        return bool(self._unfiled)
+        if self._behind and not self._unfiled:
+            for number, entry in oldest(connection):
+                self._unfiled.take(number, entry)
+            self._behind = bool(self._unfiled)
+        if self._unfiled:
+            file(connection, self._unfiled)
+        return self._behind or bool(self._unfiled)
 
     # ------------------------------------------------------------ checkpoints
 

@@ -24,18 +24,19 @@ def storage(settings: Settings, clock: Clock, terms: Terms) -> Storage:
 def _sqlite(settings: Settings, clock: Clock, terms: Terms) -> Storage:
     import sqlite3
 
-    from onlycare_socket.adapters.sqlite import SqliteCallStore
     from onlycare_socket.adapters.sqlite_facts import SqliteFacts
     from onlycare_socket.adapters.sqlite_file import CallsFile, FileInUse
+    from onlycare_socket.adapters.sqlite_life import SqliteLife
     from onlycare_socket.adapters.sqlite_log import SqliteCallLog
 
     path = Path(settings.store.removeprefix(SQLITE))
     file = CallsFile(path, full_sync=settings.store_sync == "full")
-    store = SqliteCallStore(file, clock, partial(taken_up, terms), partial(not_kept, terms), settings.ended_calls)
+    life = SqliteLife(file, clock, partial(taken_up, terms), partial(not_kept, terms), settings.ended_calls)
+    store = life.store
 
     async def start() -> None:
         try:
-            await store.start()
+            await life.start()
         except OSError as error:
             raise StorageError(f"{error.filename or path}: {error.strerror}") from None
         except (FileInUse, sqlite3.Error) as error:
@@ -46,7 +47,7 @@ def _sqlite(settings: Settings, clock: Clock, terms: Terms) -> Storage:
         log=SqliteCallLog(store, clock),
         facts=SqliteFacts(store),
         start=start,
-        stop=store.stop,
+        stop=life.stop,
         trouble=lambda: "DEGRADED" if store.degraded else None,
         commit_seconds=store.commit_seconds,
         failures=lambda: store.failures,
