@@ -24,6 +24,7 @@ COMPILED = (
     "adapters/sqlite.py",
     "adapters/sqlite_entry.py",
     "adapters/sqlite_filing.py",
+    "adapters/sqlite_health.py",
     "adapters/sqlite_refusal.py",
     "adapters/timers.py",
     "calls/answering.py",

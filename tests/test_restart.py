@@ -51,7 +51,7 @@ def restarted(start: Start, path: Path) -> Restart:
 
 async def noted() -> None:
     """Waits until who was told what is in the file, too: that comes a moment after the telling."""
-    await asyncio.sleep(NOTES_WAIT + 0.1)
+    await asyncio.sleep(NOTES_WAIT + 0.3)
 
 
 async def seen_to_be_gone(server: InProcess, user: str) -> None:

@@ -208,7 +208,7 @@ async def is_set_aside(path: Path, why: str, log_lines: Lines) -> Path:
         assert here.log.live_count() == 0
         assert (await here.view("early")).early == ()
         assert isinstance(await here.put(a_call("new")), Decision)
-        assert not here.store.degraded
+        assert not here.store.health.degraded
     (kept,) = path.parent.glob("calls.db.*-*")
     assert re.fullmatch(rf"calls\.db\.{why}-\d{{8}}-\d{{6}}", kept.name)
     assert mode(kept) == 0o600

@@ -15,8 +15,9 @@ from msgspec.structs import replace
 
 from onlycare_socket.adapters import sqlite_entry, sqlite_file, sqlite_writer
 from onlycare_socket.adapters.kept import MAX_STEPS
+from onlycare_socket.adapters.sqlite import NOTES_WAIT
 from onlycare_socket.calls.call import Call
-from onlycare_socket.calls.decision import Decision, View
+from onlycare_socket.calls.decision import Decision, Note, View
 from onlycare_socket.calls.ids import CallId
 from onlycare_socket.calls.restart import taken_up
 from onlycare_socket.calls.states import State
@@ -113,7 +114,7 @@ Trouble = Callable[[Path], AbstractContextManager[None]]
 async def degraded(here: Opened) -> None:
     """Changes a call until it is noticed that this is not written."""
     async with asyncio.timeout(20):
-        while not here.store.degraded or not here.store.failures:
+        while not here.store.health.degraded or not here.store.failures:
             outcome = await change(here, "live")
             assert isinstance(outcome, Decision), "whoever waited is told"
             await asyncio.sleep(0.01)
@@ -146,11 +147,11 @@ async def test_nothing_is_missing_once_it_is_over(path: Path, trouble: Trouble, 
             here.facts.keep("kind", "kept", b"y")
             here.facts.drop("kind", "dropped")
             await here.settled()  # at once
-            assert here.store.degraded
+            assert here.store.health.degraded
             live = await known(here, "live")
             failures = here.store.failures
             await until(lambda: here.store.failures > failures + 1)  # it is tried again and again
-        await until(lambda: not here.store.degraded)
+        await until(lambda: not here.store.health.degraded)
         assert told() == [CANNOT_WRITE, AGAIN] or told() == [UNTIDY, CANNOT_WRITE, AGAIN]
         assert isinstance(await here.put(a_call("after", "8", "9")), Decision)
         left = crashed(path)
@@ -179,8 +180,10 @@ async def test_nothing_is_missing_after_a_full_disk(small_disk: Path, told: Call
                 if number % 20 == 0:
                     await asyncio.sleep(0.02)
             assert here.store.failures > 0
-            assert isinstance(await here.put(a_call("new", "8", "9")), StoreUnavailable) or not here.store.degraded
-        await until(lambda: not here.store.degraded)
+            assert (
+                isinstance(await here.put(a_call("new", "8", "9")), StoreUnavailable) or not here.store.health.degraded
+            )
+        await until(lambda: not here.store.health.degraded)
         await here.decide(lambda view: Decision(early=(early(),)))  # behind all that was missing
         live = [await known(here, call.id) for call in calls]
         left = crashed(small_disk)
@@ -251,11 +254,11 @@ async def test_a_commit_that_hangs_counts_as_failed(
                     here.due()
                     await asyncio.sleep(0.01)
             assert asyncio.get_running_loop().time() - began > 0.1
-            assert here.store.degraded
+            assert here.store.health.degraded
             assert isinstance(await here.put(a_call("new", "8", "9")), StoreUnavailable)
             await asyncio.wait_for(change(here, "live", version=7), 5)
             assert rows(path, "SELECT count(*) FROM journal WHERE instr(body, 'accepted')") == [(0,)]
-        await until(lambda: not here.store.degraded)
+        await until(lambda: not here.store.health.degraded)
         await change(here, "live")  # behind all that was missing
         left = crashed(path)
         assert told() == [CANNOT_WRITE, AGAIN]
@@ -304,7 +307,7 @@ async def test_an_initiate_that_is_not_kept_is_refused(path: Path) -> None:
             refused = await known(here, "new")
             assert (refused.state, refused.code, refused.agora_token) == (State.ENDED, "unavailable", "")
             assert not (await here.view(None, "8", "9")).live, "and keeps nobody busy"
-        await until(lambda: not here.store.degraded)
+        await until(lambda: not here.store.health.degraded)
         await change(here, "live")  # behind all that was missing
         left = crashed(path)
     async with opened(left) as back:
@@ -341,15 +344,76 @@ async def test_a_file_that_is_lost_is_begun_anew_with_the_live_calls(
             while LOST not in told():
                 await change(here, "live")
                 await asyncio.sleep(0.01)
-        await until(lambda: not here.store.degraded)
+        await until(lambda: not here.store.health.degraded)
         assert isinstance(await here.put(a_call("new", "8", "9")), Decision)
-        await change(here, "live", state=State.ACCEPTED)
+        await here.put(
+            replace(await known(here, "live"), state=State.ACCEPTED), steps=((CallId("live"), step("accepted")),)
+        )
+        await until(lambda: rows(path, "SELECT count(*) FROM journal") == [(0,)])
         left = crashed(path)
     assert told().count(LOST) == 1
     async with opened(left) as back:
         assert (await known(back, "live")).state is State.ACCEPTED
         assert await back.find("new") is not None
-        assert "dialled" in await back.timeline("live")
+        assert (await back.timeline("live"))[:2] == ["dialled", "accepted"], "each once, in order"
+
+
+async def test_a_step_that_was_on_its_way_as_the_file_was_lost_is_there_once(path: Path) -> None:
+    """It was meant for the former file, and is in the timeline that begins the new one."""
+    async with opened(path) as here:
+        await here.put(a_call("live", version=2), steps=((CallId("live"), step("dialled")),))
+        for number in range(5):
+            damaged(path)
+            for each in range(40):
+                accepted = ((CallId("live"), step(f"{number} {each}")),)
+                assert isinstance(await here.put(await known(here, "live"), steps=accepted), Decision)
+        await until(lambda: not here.store.health.degraded and rows(path, "SELECT count(*) FROM journal") == [(0,)])
+        left = crashed(path)
+    said = [f"{number} {each}" for number in range(5) for each in range(40)]
+    async with opened(left) as back:
+        timeline = [what for what in await back.timeline("live") if what in said]
+    assert timeline == [what for what in said if what in timeline], "in order, each once"
+    assert len(timeline) >= MAX_STEPS - 20
+
+
+async def test_notes_after_a_failed_commit_stay_in_order(path: Path) -> None:
+    def told(version: int) -> Note:
+        return lambda now, call: (replace(call, version=version), step(f"told {version}"))
+
+    async with opened(path) as here:
+        live = a_call("live")
+        await here.put(live)
+        with locked(path):
+            waits = asyncio.create_task(here.put(over(live), steps=((live.id, step("over")),)))
+            await asyncio.sleep(0)
+            await until(lambda: here.store._in_commit is not None)
+            here.store.note(live.id, told(3))
+            await waits
+            here.store.note(live.id, told(4))
+        await until(lambda: not here.store.health.degraded)
+        await here.put(a_call("another", "8", "9"))
+    async with opened(path) as back:
+        assert (await known(back, "live")).version == 4
+        assert await back.timeline("live") == ["over", "told 3", "told 4"]
+
+
+async def test_a_fact_that_is_dropped_during_a_commit_goes_with_the_next_one(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with opened(path) as here:
+        here.facts.keep("kind", "key", b"")
+        await here.settled()
+        await asyncio.sleep(NOTES_WAIT + 0.05)  # what waited has gone
+        loop = asyncio.get_running_loop()
+        with locked(path):
+            monkeypatch.setattr(sqlite_file, "WAITS", 20.0)
+            here.store.transact(None, (), lambda view: Decision(early=(early(),)), lambda decision: None)
+            await until(lambda: here.store._in_commit is not None)
+            here.facts.drop("kind", "key")
+            await asyncio.sleep(0)
+        began = loop.time()
+        await until(lambda: not here.store.unsaved and here.store._in_commit is None)
+        assert loop.time() - began < NOTES_WAIT, "it does not wait as notes do"
 
 
 async def test_a_store_that_stops_without_having_written_says_so(path: Path, told: Callable[[], list[str]]) -> None:
@@ -388,12 +452,12 @@ async def test_what_cannot_be_filed_holds_up_no_commit(path: Path, told: Callabl
         with closing(sqlite3.connect(path, isolation_level=None)) as operator:
             operator.execute("ALTER TABLE calls RENAME TO somewhere_else")
             assert isinstance(await here.put(a_call("2", "3", "4")), Decision)
-            await until(lambda: here.store.degraded)
+            await until(lambda: here.store.health.degraded)
             assert isinstance(await here.put(a_call("3", "5", "6")), Decision), "new calls are kept as promised"
             assert here.store.failures == 0
             assert told() == [UNTIDY]
             operator.execute("ALTER TABLE somewhere_else RENAME TO calls")
-        await until(lambda: not here.store.degraded)
+        await until(lambda: not here.store.health.degraded)
         assert told() == [UNTIDY, AGAIN]
         await until(lambda: rows(path, "SELECT count(*) FROM journal") == [(0,)])
         assert rows(path, "SELECT id FROM calls") == [("1",), ("2",), ("3",)]

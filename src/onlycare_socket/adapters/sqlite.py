@@ -21,6 +21,7 @@ import structlog
 from onlycare_socket.adapters.memory import KEEP_ENDED, MemoryCallStore
 from onlycare_socket.adapters.sqlite_entry import Fact, FactKey, Unsaved
 from onlycare_socket.adapters.sqlite_file import CallsFile
+from onlycare_socket.adapters.sqlite_health import Health
 from onlycare_socket.adapters.sqlite_reader import Reader
 from onlycare_socket.adapters.sqlite_reading import read_call
 from onlycare_socket.adapters.sqlite_refusal import REFUSED, UNAVAILABLE, Done, Waiter, without_new_calls
@@ -36,7 +37,8 @@ from onlycare_socket.ports import StoreUnavailable
 NOTES_WAIT: Final = 0.2
 """Seconds until notes, which nobody waits for, are committed by themselves.
 
-A crash forgets them; what was told within a minute is told again after one all the same (`calls/restart.py`).
+A crash forgets them. Most say who was told, and what was told within a minute is told again after one all the same
+(`calls/restart.py`); a push is at worst sent again.
 """
 RETRY: Final = 1.0
 """Seconds until a failed commit is tried again."""
@@ -64,11 +66,9 @@ class SqliteCallStore:
         """How long each commit took, on the writer's thread."""
         self.failures = 0
         """Commits that failed, or took too long."""
-        self.failure: str | None = None
-        """Why the file cannot be written."""
+        self.health: Final = Health(str(file.path))
         self.retry = RETRY
         self.patience = PATIENCE
-        self._path: Final = str(file.path)
         self._clock: Final = clock
         self._not_kept: Final = not_kept
         self._loop: asyncio.AbstractEventLoop
@@ -80,9 +80,10 @@ class SqliteCallStore:
         self._swept = 0.0
         self._telling = False
         self._flush_is_due = False
+        self._flush_is_owed = False
+        self._lost = 0
         self._notes_timer: asyncio.TimerHandle | None = None
         self._retry_timer: asyncio.TimerHandle | None = None
-        self._untidy: str | None = None
 
     # ------------------------------------------------------------ life
 
@@ -102,21 +103,18 @@ class SqliteCallStore:
 
     def press(self) -> bool:
         """Commits what there is, as soon as may be. Returns whether anything still waits, but for a file that fails."""
-        if self.failure is None:
+        if self.health.failure is None:
             self._take_notes()
         self._flush()
-        return bool(self._waiting) or self._in_commit is not None or (bool(self.unsaved) and self.failure is None)
-
-    @property
-    def degraded(self) -> bool:
-        """Whether the file cannot be written, or not all of it."""
-        return self.failure is not None or self._untidy is not None
+        return (
+            bool(self._waiting) or self._in_commit is not None or (bool(self.unsaved) and self.health.failure is None)
+        )
 
     # ------------------------------------------------------------ CallStore
 
     def transact(self, call: CallId | None, users: tuple[UserId, ...], decide: Decide, done: Done) -> None:
         """Decides now; `done` runs with the commit of what was decided, and behind those of earlier decisions."""
-        if self.failure is not None:
+        if self.health.failure is not None:
             decide = partial(without_new_calls, decide)
         self.memory.transact(call, users, decide, partial(self._decided, done))
 
@@ -125,8 +123,10 @@ class SqliteCallStore:
         noted = self.memory.noted(call, note)
         if noted is not None:
             changed, step = noted
-            # Not behind a change of the same call, which is on its way to a commit.
-            into = self.unsaved if call in self.unsaved.calls else self._noted
+            into = self._noted
+            if call in self.unsaved.calls:  # it goes with that, behind what waits of it
+                self._take_notes_of(call)
+                into = self.unsaved
             into.calls[call] = changed
             into.log(call, step)
             self._flush_later()
@@ -138,7 +138,7 @@ class SqliteCallStore:
         if now - self._swept > _STOOD_STILL:
             self._begun = now
         self._swept = now
-        if self._in_commit is not None and self.failure is None and now - self._begun > self.patience:
+        if self._in_commit is not None and self.health.failure is None and now - self._begun > self.patience:
             unsaved, waiting = self._in_commit
             self._in_commit = unsaved, []
             self.failures += 1
@@ -216,7 +216,7 @@ class SqliteCallStore:
 
     def _in_order(self, waiter: Waiter, *, changed: bool) -> None:
         """Tells behind everybody who waits; without waiting, if nothing has to be written first."""
-        on_its_way = self.failure is None and (changed or self._in_commit is not None)
+        on_its_way = self.health.failure is None and (changed or self._in_commit is not None)
         if on_its_way or self._waiting or self._telling:
             self._waiting.append(waiter)
             self._flush_soon()
@@ -230,7 +230,7 @@ class SqliteCallStore:
             self._loop.call_soon(self._flush)
 
     def _flush_later(self) -> None:
-        if self._notes_timer is None and self.failure is None:
+        if self._notes_timer is None and self.health.failure is None:
             self._notes_timer = self._loop.call_later(NOTES_WAIT, self._flush_notes)
 
     def _flush_notes(self) -> None:
@@ -241,9 +241,11 @@ class SqliteCallStore:
     def _flush(self) -> None:
         """Commits what there is, behind a commit that is on its way; tells those who wait for nothing to be written."""
         self._flush_is_due = False
-        if self.failure is None and (self._in_commit is not None or self.unsaved):
-            if self._in_commit is None:
-                self._submit()
+        if self.health.failure is None and self._in_commit is not None:
+            self._flush_is_owed = True
+            return
+        if self.health.failure is None and self.unsaved:
+            self._submit()
             return
         waiting, self._waiting = self._waiting, []
         self._tell(waiting)
@@ -252,7 +254,7 @@ class SqliteCallStore:
         """Hands over what there is; while the file cannot be written, nobody waits for it."""
         if self._writer is not None:
             waiting: list[Waiter] = []
-            if self.failure is None:
+            if self.health.failure is None:
                 waiting, self._waiting = self._waiting, waiting
             unsaved, self.unsaved = self.unsaved, Unsaved()
             self._in_commit, self._begun = (unsaved, waiting), self._loop.time()
@@ -263,13 +265,14 @@ class SqliteCallStore:
         assert self._in_commit is not None
         unsaved, waiting = self._in_commit
         self._in_commit = None
+        flush_is_owed, self._flush_is_owed = self._flush_is_owed, False
         self.commit_seconds.observe(seconds)
         if failure is None:
-            told_already = self.failure is not None
+            told_already = self.health.failure is not None
             if told_already:
-                self._say(None, self._untidy)
+                self.health.written(None)
             self._tell(waiting)
-            if self._waiting or told_already:
+            if self._waiting or flush_is_owed or told_already:
                 self._flush()
             if self.unsaved or self._noted:
                 self._flush_later()
@@ -277,7 +280,7 @@ class SqliteCallStore:
             self.failures += 1
             self.unsaved.put_back(unsaved)
             self._failed(failure, waiting)
-            self._retry_timer = self._loop.call_later(self.retry, self.write_all_again)
+            self._retry_timer = self._loop.call_later(0.0 if self._lost else self.retry, self.write_all_again)
 
     def _tell(self, waiting: list[Waiter]) -> None:
         """Tells everybody, a fault in one or not. What is decided in there is told after all of them."""
@@ -292,7 +295,7 @@ class SqliteCallStore:
     # ------------------------------------------------------------ a file that cannot be written
 
     def _failed(self, reason: str, waiting: list[Waiter]) -> None:
-        self._say(reason, self._untidy)
+        self.health.written(reason)
         waiting = [*waiting, *self._waiting]
         self._waiting = []
         for waiter in waiting:
@@ -316,35 +319,20 @@ class SqliteCallStore:
             self._take_notes()
             for call in self.memory.live():
                 self.unsaved.calls[call.id] = call
+                if self._lost:
+                    self.unsaved.steps[call.id] = list(self.memory.steps_of(call.id))
+            if self._lost:
+                self.unsaved.begins, self._lost = self._lost, 0
             self._submit()
 
-    def lost(self) -> None:
-        """An empty file has taken the place of one that was lost: all live calls go into it, with their timelines."""
-        self._take_notes()
-        for call in self.memory.live():
-            self.unsaved.calls[call.id] = call
-            self.unsaved.steps[call.id] = list(self.memory.steps_of(call.id))
-        self._flush_soon()
+    def lost(self, begun: int) -> None:
+        """An empty file has taken the place of one that was lost: all live calls go into it, with their timelines.
+
+        A commit that is on its way fails, if it was meant for the former file; then it is as after every failure.
+        """
+        self._lost = begun
+        self.write_all_again()
 
     def tidied(self, trouble: str | None) -> None:
         """Takes why what was committed cannot be filed, or None when it can be again."""
-        self._say(self.failure, trouble)
-
-    def _say(self, failure: str | None, untidy: str | None) -> None:
-        """Takes down what does not work, and logs what is new of it."""
-        before = self.degraded
-        if failure is not None and self.failure is None:
-            log.error(
-                "the file of calls cannot be written: new calls are refused, live ones go on from memory",
-                file=self._path,
-                reason=failure,
-            )
-        elif untidy is not None and not before:
-            log.error(
-                "the file of calls cannot be put in order; what is decided is kept all the same",
-                file=self._path,
-                reason=untidy,
-            )
-        self.failure, self._untidy = failure, untidy
-        if before and not self.degraded:
-            log.warning("the file of calls is written again", file=self._path)
+        self.health.filed(trouble)

@@ -34,7 +34,7 @@ decode_entry: Final = msgpack.Decoder(Entry).decode
 class Unsaved:
     """Calls and facts as they are now, with the steps and early commands that came since."""
 
-    __slots__ = ("calls", "early", "facts", "steps")
+    __slots__ = ("begins", "calls", "early", "facts", "steps")
 
     def __init__(self) -> None:
         self.calls: dict[CallId, Call] = {}
@@ -42,6 +42,8 @@ class Unsaved:
         """Of each call as many as its timeline has at the most."""
         self.early: deque[Early] = deque(maxlen=MOST_EARLY)
         self.facts: dict[FactKey, Fact] = {}
+        self.begins = 0
+        """The number of an empty file that it begins, holding every live call with its whole timeline; 0: of none."""
 
     def __bool__(self) -> bool:
         return bool(self.calls or self.steps or self.early or self.facts)
@@ -66,6 +68,7 @@ class Unsaved:
         self.facts = {**older.facts, **self.facts}
         older.early.extend(self.early)
         self.early = older.early
+        self.begins = max(older.begins, self.begins)
 
     def entry(self) -> tuple[Entry, bytes]:
         """Returns it all as an entry of the journal, and that in bytes."""

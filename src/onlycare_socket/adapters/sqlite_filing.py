@@ -19,7 +19,7 @@ from onlycare_socket.adapters.sqlite_tables import transaction
 from onlycare_socket.calls.call import Early
 
 FILED_AT_ONCE: Final = 500
-"""Calls, and as many facts, that one transaction files: the next commit waits for it, some 8 ms.
+"""Calls, facts and early commands, each, that one transaction files: the next commit waits for it, some 10 ms.
 
 The fewer there are, the more often the same pages are written: indexes spread the calls of one second over all of them.
 """
@@ -49,7 +49,10 @@ class Unfiled:
         self.calls: dict[str, Changed] = {}
         self.facts: dict[FactKey, tuple[int, Fact]] = {}
         """With the entry since which each waits."""
-        self.early: list[Early] = []
+        self.early: list[tuple[int, Early]] = []
+        """With their entries."""
+        self.pieces = 0
+        """How many pieces the calls have."""
         self.last = 0
         """The newest entry that was taken."""
         self.filed = 0
@@ -59,7 +62,7 @@ class Unfiled:
         return self.filed < self.last
 
     def __len__(self) -> int:
-        return len(self.calls) + len(self.facts) + len(self.early)
+        return len(self.calls) + len(self.facts) + len(self.early) + self.pieces
 
     def take(self, number: int, entry: Entry) -> None:
         """Takes an entry that is newer than all that were taken."""
@@ -78,35 +81,40 @@ class Unfiled:
         for key, fact in facts:
             since = self.facts.get(key)
             self.facts[key] = (number if since is None else since[0], fact)
-        self.early += early
+        for command in early:
+            self.early.append((number, command))
+        self.pieces += len(pieces)
         self.last = number
 
     def clear(self) -> None:
-        """Forgets it all: it stands in the journal."""
+        """Forgets it all, and that there was anything: it is read from the journal, or from that of another file."""
         self.calls.clear()
         self.facts.clear()
         self.early.clear()
-        self.filed = self.last
+        self.pieces = self.last = self.filed = 0
 
 
 def file(connection: sqlite3.Connection, unfiled: Unfiled) -> None:
     """Files some of what waits, in one transaction, and takes it out. Raises sqlite3.Error; then all of it waits."""
     calls = dict(islice(unfiled.calls.items(), FILED_AT_ONCE))
     facts = dict(islice(unfiled.facts.items(), FILED_AT_ONCE))
+    early = unfiled.early[:FILED_AT_ONCE]
     waits_next = [changed.first for changed in islice(unfiled.calls.values(), len(calls), len(calls) + 1)]
     waits_next += [since for since, _ in islice(unfiled.facts.values(), len(facts), len(facts) + 1)]
+    waits_next += [since for since, _ in unfiled.early[len(early) : len(early) + 1]]
     filed = min(waits_next, default=unfiled.last + 1) - 1
     with transaction(connection, "IMMEDIATE"):
         _file_calls(connection, calls)
-        connection.executemany(_FILE_EARLY, map(_early_row, unfiled.early))
+        connection.executemany(_FILE_EARLY, [_early_row(command) for _, command in early])
         connection.executemany(_FILE_FACT, [(*key, *fact) for key, (_, fact) in facts.items() if fact is not None])
         connection.executemany(_DROP_FACT, [key for key, (_, fact) in facts.items() if fact is None])
         connection.execute("DELETE FROM journal WHERE number <= ?", (filed,))
-    for call in calls:
+    for call, changed in calls.items():
         del unfiled.calls[call]
+        unfiled.pieces -= len(changed.pieces)
     for key in facts:
         del unfiled.facts[key]
-    unfiled.early.clear()
+    del unfiled.early[: len(early)]
     unfiled.filed = filed
 
 

@@ -77,7 +77,7 @@ class SqliteLife:
         if self._writer is None:
             return
         store = self.store
-        if store.failure is not None:
+        if store.health.failure is not None:
             store.write_all_again()
         store.learn(_CLEAN, (None, b""))
         await self.idle()
@@ -89,8 +89,10 @@ class SqliteLife:
         while writer.busy and self._loop.time() < until:  # noqa: ASYNC110
             await asyncio.sleep(0.005)
         self._file.release()
-        if store.failure is not None:
-            log.error("stopped without having written all calls", file=str(self._file.path), reason=store.failure)
+        if store.health.failure is not None:
+            log.error(
+                "stopped without having written all calls", file=str(self._file.path), reason=store.health.failure
+            )
 
     async def idle(self) -> None:
         """Returns when all that was decided is committed; when the file cannot be written, after one attempt."""

@@ -26,8 +26,10 @@ _LAST_TIDYING: Final = 1.0
 """Seconds that a stop files at the most; what is left the next process does."""
 _CHECKPOINT_EVERY: Final = 1.0
 """Seconds between two checkpoints."""
-MOST_UNFILED: Final = 10_000
-"""Calls and facts that are kept in memory until they are filed: a busy second. The rest is read from the journal."""
+MOST_UNFILED: Final = 50_000
+"""Calls, pieces of timelines and facts that are kept in memory until they are filed: a busy second, some 30 MB. If
+there are more, they are read from the journal.
+"""
 LONGEST_LOG: Final = 4_000
 """Pages of 4 KB: SQLite's log is begun anew when it is longer."""
 _READERS_TAKE: Final = 20
@@ -48,13 +50,14 @@ class Writer:
         *,
         finished: Callable[[str | None, float], None],
         tidied: Callable[[str | None], None],
-        begun_anew: Callable[[], None],
+        begun_anew: Callable[[int], None],
     ) -> None:
         """`times` returns now, and before when ended calls are forgotten, in ms since 1970.
 
         Called on the writer's thread: `finished` for each batch, with None or with why it was not written, and the
         seconds that it took; `tidied` when what was committed cannot be filed, with the reason, or can be again, with
-        None; `begun_anew` when the file was lost, and an empty one has taken its place.
+        None; `begun_anew` when the file was lost, and an empty one has taken its place, with the number of that. Until
+        there comes a batch that begins it, all others fail: they know of the former one only.
         """
         self._file = file
         self._times = times
@@ -66,6 +69,8 @@ class Writer:
         """Set when all is written that there will be."""
         self._connection: sqlite3.Connection | None = None
         self._unfiled = Unfiled()
+        self._begins = 0
+        """The number of a file that is empty still; 0: it is not."""
         self._behind = False
         """Whether more was committed than can be kept for filing: it is read from the journal."""
         self._log_is_long = False
@@ -118,6 +123,8 @@ class Writer:
 
     def _commit(self, batch: Unsaved) -> str | None:
         """Returns None, or why it failed."""
+        if self._begins and batch.begins != self._begins:
+            return "the file was lost"
         try:
             entry, body = batch.entry()
             number = append(self._open(), body)
@@ -129,11 +136,11 @@ class Writer:
         except Exception as error:  # the thread must not end: everybody waits for it
             log.exception("a batch cannot be written")
             return _said(error)
-        if len(self._unfiled) >= MOST_UNFILED:
-            self._behind = True
-            self._unfiled.clear()
+        self._begins = 0
         if not self._behind:
             self._unfiled.take(number, entry)
+            if len(self._unfiled) > MOST_UNFILED:
+                self._read_the_journal()
         return None
 
     def _open(self) -> sqlite3.Connection:
@@ -173,14 +180,19 @@ class Writer:
     def _begin_anew(self, reason: str) -> str | None:
         """Goes on with an empty file, into which the live calls are written again. Returns None, or why it cannot."""
         self._close()
-        self._unfiled.clear()
-        self._behind = False
+        self._read_the_journal()
         try:
             self._file.begin_anew(reason)
         except (OSError, sqlite3.Error) as error:
             return _said(error)
-        self._begun_anew()
+        self._begins = self._file.begun
+        self._begun_anew(self._begins)
         return None
+
+    def _read_the_journal(self) -> None:
+        """Files from now on what stands there, until nothing does."""
+        self._unfiled.clear()
+        self._behind = True
 
     def _file_some(self, connection: sqlite3.Connection) -> bool:
         if self._behind and not self._unfiled:

@@ -48,7 +48,7 @@ def _sqlite(settings: Settings, clock: Clock, terms: Terms) -> Storage:
         facts=SqliteFacts(store),
         start=start,
         stop=life.stop,
-        trouble=lambda: "DEGRADED" if store.degraded else None,
+        trouble=lambda: "DEGRADED" if store.health.degraded else None,
         commit_seconds=store.commit_seconds,
         failures=lambda: store.failures,
     )
