@@ -106,9 +106,9 @@ class SqliteCallStore:
         if self.health.failure is None:
             self._take_notes()
         self._flush()
-        return (
-            bool(self._waiting) or self._in_commit is not None or (bool(self.unsaved) and self.health.failure is None)
-        )
+        if self._waiting or self._in_commit is not None or self._begins_at_once():
+            return True
+        return bool(self.unsaved) and self.health.failure is None
 
     # ------------------------------------------------------------ CallStore
 
@@ -280,7 +280,8 @@ class SqliteCallStore:
             self.failures += 1
             self.unsaved.put_back(unsaved)
             self._failed(failure, waiting)
-            self._retry_timer = self._loop.call_later(0.0 if self._lost else self.retry, self.write_all_again)
+            delay = 0.0 if self._begins_at_once() else self.retry
+            self._retry_timer = self._loop.call_later(delay, self.write_all_again)
 
     def _tell(self, waiting: list[Waiter]) -> None:
         """Tells everybody, a fault in one or not. What is decided in there is told after all of them."""
@@ -315,15 +316,26 @@ class SqliteCallStore:
 
     def write_all_again(self) -> None:
         """Tries to commit all live calls, and all else that is missing."""
+        if self._retry_timer is not None:
+            self._retry_timer.cancel()
+            self._retry_timer = None
         if self._in_commit is None:
             self._take_notes()
             for call in self.memory.live():
                 self.unsaved.calls[call.id] = call
-                if self._lost:
-                    self.unsaved.steps[call.id] = list(self.memory.steps_of(call.id))
             if self._lost:
                 self.unsaved.begins, self._lost = self._lost, 0
+                for id_ in self.unsaved.calls:
+                    steps = self.memory.steps_of(id_)
+                    if steps:
+                        self.unsaved.steps[id_] = list(steps)
             self._submit()
+
+    def _begins_at_once(self) -> bool:
+        """Says whether an empty file waits for its first batch, and is the first one to do so: if that is damaged too,
+        the next has to wait.
+        """
+        return self._lost != 0 and self.unsaved.begins == 0
 
     def lost(self, begun: int) -> None:
         """An empty file has taken the place of one that was lost: all live calls go into it, with their timelines.

@@ -26,6 +26,8 @@ WAITS: Final = 5.0
 _CACHE: Final = 8_000
 """KB of pages that a connection keeps: as many as one transaction of `sqlite_filing` changes."""
 
+MOST_SET_ASIDE: Final = 20
+"""Databases that are kept beside the file, for whoever looks into why it broke. What breaks after those is deleted."""
 _SUFFIXES: Final = ("-wal", "-shm", "")
 """The files that make up a database; the one that counts is moved last."""
 
@@ -45,6 +47,8 @@ class CallsFile:
         self._full_sync = full_sync
         self._lock: int | None = None
         self._place: tuple[int, int] | None = None
+        """Which file it is; None until it is made."""
+        self._kept: Path | None = None
         self.begun = 1
         """How many databases this process has used: a connection to a former one is of no use."""
 
@@ -63,7 +67,7 @@ class CallsFile:
             raise FileInUse(f"{self.path} is in use by another server; stop that one, or choose another file") from None
         self._lock = lock
         try:
-            self._make()
+            self._place = self._make()
         except BaseException:
             self.release()
             raise
@@ -101,15 +105,21 @@ class CallsFile:
             return False
 
     def begin_anew(self, reason: str) -> None:
-        """Sets the database aside, if it is still there, and makes an empty one. Raises OSError and sqlite3.Error."""
-        kept = self._set_aside("broken")
-        self._make()
+        """Sets the database aside, if it is still there, and makes an empty one. Raises OSError and sqlite3.Error.
+
+        To be called again after it failed: then it goes on with what it has made.
+        """
+        if self._place is not None:
+            self._kept = self._set_aside("broken")
+            self._place = None
+        place = self._make()
         self._read(lambda connection: None)
+        self._place = place
         self.begun += 1
         log.error(
             "the file of calls was damaged or moved while in use; a new one is begun with the live calls",
             file=str(self.path),
-            kept_as=str(kept) if kept.exists() else "",
+            kept_as=_there(self._kept),
             reason=reason,
         )
 
@@ -128,31 +138,38 @@ class CallsFile:
             log.error(
                 "the file of calls cannot be read; it is kept, and the server starts with an empty one",
                 file=str(self.path),
-                kept_as=str(kept),
+                kept_as=_there(kept),
                 reason=str(error) if isinstance(error, sqlite3.Error) else f"a record is broken: {error}",
             )
-        self._make()
+        self._place = self._make()
         return self._read(read)
 
     def _set_aside(self, why: str) -> Path:
-        """Renames the database, and returns its new name."""
+        """Renames the database, and returns its new name; when there are too many such files it is deleted."""
         name = f"{self.path}.{why}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}"
         names = chain((name,), (f"{name}-{number}" for number in count(2)))
         kept = next(each for each in names if not Path(each).exists())
+        known = sum(
+            1 for each in self.path.parent.glob(f"{self.path.name}.*-*") if not each.name.endswith(_SUFFIXES[:2])
+        )
         for suffix in _SUFFIXES:
             with contextlib.suppress(FileNotFoundError):
-                Path(f"{self.path}{suffix}").rename(f"{kept}{suffix}")
+                one = Path(f"{self.path}{suffix}")
+                if known < MOST_SET_ASIDE:
+                    one.rename(f"{kept}{suffix}")
+                else:
+                    one.unlink()
         return Path(kept)
 
-    def _make(self) -> None:
-        """Makes an empty file when there is none; nobody else may read it. SQLite gives its other files these rights.
+    def _make(self) -> tuple[int, int]:
+        """Makes an empty file when there is none, and returns which it is; nobody else may read it.
 
-        To be called while this process has no connection to it.
+        SQLite gives its other files these rights. To be called while this process has no connection to it.
         """
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             os.fchmod(descriptor, 0o600)
-            self._place = _place(os.fstat(descriptor))
+            return _place(os.fstat(descriptor))
         finally:
             os.close(descriptor)
 
@@ -163,6 +180,10 @@ class CallsFile:
             return read(connection)
         finally:
             connection.close()
+
+
+def _there(kept: Path | None) -> str:
+    return str(kept) if kept is not None and kept.exists() else ""
 
 
 def _place(found: os.stat_result) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""Whether the file of calls can be written, and what was committed can be filed; every change is a line in the log."""
+"""Whether the file of calls can be written, and what was committed can be filed; the log hears of each change once."""
 
 from typing import Final
 
@@ -23,28 +23,29 @@ class Health:
 
     def written(self, failure: str | None) -> None:
         """Takes why a commit was not made, or None for one that was."""
-        before, known = self.degraded, self.failure is not None
+        before = self.failure
         self.failure = failure
-        if failure is not None and not known:
+        if failure is not None and before is None:
             log.error(
                 "the file of calls cannot be written: new calls are refused, live ones go on from memory",
                 file=self._path,
                 reason=failure,
             )
-        self._well_again(before)
+        elif failure is None and before is not None:
+            self._say_what_remains()
 
     def filed(self, trouble: str | None) -> None:
         """Takes why what was committed cannot be filed, or None when it can be again."""
-        before = self.degraded
-        self._untidy = trouble
-        if trouble is not None and not before:
+        before, self._untidy = self._untidy, trouble
+        if (before is None) != (trouble is None) and self.failure is None:
+            self._say_what_remains()
+
+    def _say_what_remains(self) -> None:
+        if self._untidy is None:
+            log.warning("the file of calls is written again", file=self._path)
+        else:
             log.error(
                 "the file of calls cannot be put in order; what is decided is kept all the same",
                 file=self._path,
-                reason=trouble,
+                reason=self._untidy,
             )
-        self._well_again(before)
-
-    def _well_again(self, before: bool) -> None:
-        if before and not self.degraded:
-            log.warning("the file of calls is written again", file=self._path)

@@ -89,10 +89,9 @@ class SqliteLife:
         while writer.busy and self._loop.time() < until:  # noqa: ASYNC110
             await asyncio.sleep(0.005)
         self._file.release()
-        if store.health.failure is not None:
-            log.error(
-                "stopped without having written all calls", file=str(self._file.path), reason=store.health.failure
-            )
+        failure = store.health.failure
+        if failure is not None:
+            log.error("stopped without having written all calls", file=str(self._file.path), reason=failure)
 
     async def idle(self) -> None:
         """Returns when all that was decided is committed; when the file cannot be written, after one attempt."""

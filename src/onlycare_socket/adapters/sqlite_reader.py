@@ -41,7 +41,7 @@ class Reader:
             try:
                 if self._connection is None or self._begun != self._file.begun:
                     close(self._connection)
-                    self._connection, self._begun = self._file.connect(), self._file.begun
+                    self._begun, self._connection = self._file.begun, self._file.connect()
                 return read(self._connection)
             except (sqlite3.Error, ValueError) as error:
                 close(self._connection)

@@ -72,7 +72,7 @@ class Writer:
         self._begins = 0
         """The number of a file that is empty still; 0: it is not."""
         self._behind = False
-        """Whether more was committed than can be kept for filing: it is read from the journal."""
+        """Whether what waits to be filed is read from the journal: there is more than can be kept, or another file."""
         self._log_is_long = False
         self._tidy_at = time.monotonic()
         self._trouble: str | None = None
@@ -116,7 +116,7 @@ class Writer:
             if self._log_is_long:
                 self._move_log()
         until = time.monotonic() + _LAST_TIDYING
-        while self._tidy(forgetting=False) and time.monotonic() < until:
+        while self._tidy(last=True) and time.monotonic() < until:
             pass
         close(self._connection)
         self._written.set()
@@ -130,9 +130,8 @@ class Writer:
             number = append(self._open(), body)
         except sqlite3.Error as error:
             self._close()
-            if _damaged(error):
-                self._begin_anew(_said(error))
-            return _said(error)
+            trouble = self._begin_anew(_said(error)) if _damaged(error) else None
+            return trouble or _said(error)
         except Exception as error:  # the thread must not end: everybody waits for it
             log.exception("a batch cannot be written")
             return _said(error)
@@ -155,21 +154,28 @@ class Writer:
 
     # ------------------------------------------------------------ filing and forgetting
 
-    def _tidy(self, *, forgetting: bool = True) -> bool:
-        """Files some of what was committed, and forgets some of what is old. Returns whether there is more of it."""
-        more, trouble = False, None
+    def _tidy(self, *, last: bool = False) -> bool:
+        """Files some of what was committed, and forgets some of what is old. Returns whether there is more of it.
+
+        `last`: only files, and begins no file that nobody would write any more.
+        """
+        more, trouble, damaged = False, None, False
         try:
             connection = self._open()
             more = self._file_some(connection)
-            if forgetting:
+            if not last:
                 more = prune(connection, *self._times()) or more
-            if not self._file.in_place():
-                more, trouble = False, self._begin_anew("it is not where it was")
-        except (sqlite3.Error, ValueError) as error:
+        except Exception as error:  # the thread must not end: everybody waits for it
+            if not isinstance(error, sqlite3.Error | ValueError):
+                log.exception("what was committed cannot be filed")
             self._close()
-            more, trouble = False, _said(error)
-            if _damaged(error):
-                trouble = self._begin_anew(trouble)
+            more, trouble, damaged = False, _said(error), _damaged(error)
+        if damaged or not self._file.in_place():
+            reason = trouble or "it is not where it was"
+            if last:
+                log.error("the file of calls was lost as the server stopped", reason=reason)
+            else:
+                more, trouble = False, self._begin_anew(reason)
         if trouble != self._trouble:
             self._trouble = trouble
             self._tidied(trouble)
@@ -225,7 +231,7 @@ class Writer:
             try:
                 if connection is None or begun != self._file.begun:
                     close(connection)
-                    connection, begun = self._file.connect(), self._file.begun
+                    begun, connection = self._file.begun, self._file.connect()
                     connection.execute(f"PRAGMA busy_timeout = {_CHECKPOINT_WAITS}").fetchall()
                 self._log_is_long = _checkpoint(connection, "TRUNCATE" if last else "PASSIVE") > LONGEST_LOG
             except sqlite3.Error:
