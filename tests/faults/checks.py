@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from msgspec import structs
 
 from .absences import cut_off
-from .evidence import OF_THE_CALL, RANK, Answered, Row, Said, answered, rows, said, with_questions
+from .evidence import OF_THE_CALL, RANK, Answered, Row, Said, answered, dialled_here, rows, said, with_questions
 from .record import Entry, Run
 from .times import ring_times
 
@@ -98,7 +98,7 @@ def one_call_at_a_time(run: Run) -> Found:
     if run.facts.wall_jumps:
         return
     of_user: dict[str, list[Row]] = defaultdict(list)
-    for row in rows(run).values():
+    for row in dialled_here(run).values():
         if not _never_rang(row):
             of_user[row.caller].append(row)
             of_user[row.receiver].append(row)
@@ -112,7 +112,7 @@ def one_call_at_a_time(run: Run) -> Found:
 
 def rings_end_in_time(run: Run) -> Found:
     """A ring that nobody answers ends after the ring timeout, at most a second late; a restart stretches nothing."""
-    yield from ring_times(run, rows(run))
+    yield from ring_times(run, dialled_here(run))
 
 
 def what_was_said_holds(run: Run) -> Found:

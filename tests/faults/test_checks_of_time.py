@@ -14,13 +14,29 @@ def tale() -> Tale:
 # ---------------------------------------------------------------- one_call_at_a_time
 
 
+def dialled(tale: Tale, *calls: str) -> None:
+    """Sent, and never acked."""
+    for call in calls:
+        tale.send(ANA, "call:initiate", call)
+
+
 def test_two_live_calls_of_one_user(tale: Tale) -> None:
+    dialled(tale, "CALL_1", "CALL_2")
     tale.see("CALL_1", 1.0, 2.0, "completed", acceptedAt=ms(1.1))
     tale.see("CALL_2", 1.9, 2.5, "completed", receiverId="USR_3", acceptedAt=ms(2.0))
     assert tale.broken() == ["one_call_at_a_time"]
 
 
+def test_a_call_of_a_former_round_had_another_clock(tale: Tale) -> None:
+    dialled(tale, "CALL_2")
+    tale.see("CALL_1", 1.0, 3_600.0, "completed", acceptedAt=ms(1.1))
+    tale.see("CALL_2", 1.9, 2.5, "completed", receiverId="USR_3", acceptedAt=ms(2.0))
+    tale.see("CALL_3", 1.0, 3_600.0, "cancelled", receiverId="USR_4")
+    assert tale.broken() == []
+
+
 def test_one_call_after_the_other(tale: Tale) -> None:
+    dialled(tale, "CALL_1", "CALL_2")
     tale.see("CALL_1", 1.0, 1.9, "superseded", acceptedAt=ms(1.1))
     tale.see("CALL_2", 1.9, 2.5, "completed", receiverId="USR_3", acceptedAt=ms(2.0))
     assert tale.broken() == []
