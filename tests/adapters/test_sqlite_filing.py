@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from onlycare_socket.adapters import sqlite_writer
 from onlycare_socket.adapters.sqlite_entry import Unsaved
 from onlycare_socket.adapters.sqlite_file import CallsFile
-from onlycare_socket.adapters.sqlite_filing import FILED_AT_ONCE, Unfiled, file
+from onlycare_socket.adapters.sqlite_filing import FILED_AT_ONCE, Unfiled, file, file_all
 from onlycare_socket.adapters.sqlite_reading import read_call, read_ended_of, read_estate, read_steps
 from onlycare_socket.adapters.sqlite_tables import append, oldest
 from onlycare_socket.adapters.sqlite_writer import Writer
@@ -58,16 +58,6 @@ def what(connection: sqlite3.Connection, call: str) -> list[str]:
     return [step.what for step in read_steps(connection, CallId(call))]
 
 
-def again(connection: sqlite3.Connection) -> None:
-    """Files what the journal holds, as the process does that comes after a crash."""
-    unfiled = Unfiled()
-    while entries := oldest(connection):
-        for number, entry in entries:
-            unfiled.take(number, entry)
-        while unfiled:
-            file(connection, unfiled)
-
-
 MANY = [a_call(str(number)) for number in range(FILED_AT_ONCE + 10)]
 
 
@@ -82,7 +72,7 @@ def test_what_is_filed_in_part_is_there_once(connection: sqlite3.Connection) -> 
         found = read_call(connection, CallId(id_), 0)
         assert found is not None
         assert found.state is State.ENDED
-    again(connection)
+    file_all(connection)
     assert (count(connection, "calls"), count(connection, "journal")) == (len(MANY), 0)
     for call in MANY:
         assert what(connection, call.id) == ["first", "second"]
@@ -95,7 +85,7 @@ def test_a_live_call_that_is_filed_twice_is_taken_up_with_each_step_once(connect
     commit(connection, unfiled, *MANY, what="first")
     commit(connection, unfiled, *MANY, what="second")
     file(connection, unfiled)
-    again(connection)
+    file_all(connection)
     for call, steps in read_estate(connection, Millis(START), 0, 10).live:
         assert [step.what for step in steps] == ["first", "second"], call.id
 
@@ -132,7 +122,7 @@ def test_the_newest_word_stays(connection: sqlite3.Connection) -> None:
     commit(connection, unfiled, replace(MANY[0], version=2), fact="newer")
     file(connection, unfiled)
     assert count(connection, "journal") == 2
-    again(connection)
+    file_all(connection)
     found = read_call(connection, CallId("0"), 0)
     assert found is not None
     assert found.version == 2
@@ -150,7 +140,7 @@ def test_early_commands_alone_are_filed(connection: sqlite3.Connection) -> None:
 
 def test_an_empty_entry_is_no_obstacle(connection: sqlite3.Connection) -> None:
     append(connection, Unsaved().entry()[1])
-    again(connection)
+    file_all(connection)
     assert count(connection, "journal") == 0
 
 
@@ -237,7 +227,7 @@ def crash_as_it_is_taken_up(connection: sqlite3.Connection, crashes: bool) -> No
             unfiled.take(number, entry)
         if unfiled:
             file(connection, unfiled)
-    again(connection)
+    file_all(connection)
 
 
 def test_a_batch_that_is_larger_than_memory_may_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from typing import Final
 from msgspec import json
 
 from onlycare_socket.adapters.sqlite_entry import CallRow, Entry, Fact, FactKey, packed
-from onlycare_socket.adapters.sqlite_tables import transaction
+from onlycare_socket.adapters.sqlite_tables import oldest, transaction
 from onlycare_socket.calls.call import Early
 
 FILED_AT_ONCE: Final = 500
@@ -116,6 +116,16 @@ def file(connection: sqlite3.Connection, unfiled: Unfiled) -> None:
         del unfiled.facts[key]
     del unfiled.early[: len(early)]
     unfiled.filed = filed
+
+
+def file_all(connection: sqlite3.Connection) -> None:
+    """Files all that stands in the journal. Raises sqlite3.Error, and ValueError for an entry that is none."""
+    unfiled = Unfiled()
+    while entries := oldest(connection):
+        for number, entry in entries:
+            unfiled.take(number, entry)
+        while unfiled:
+            file(connection, unfiled)
 
 
 # One statement for all calls: a thread lets go of the interpreter for each, and waits to have it back. JSON holds no

@@ -12,9 +12,8 @@ from onlycare_socket.adapters.memory import KEEP_ENDED
 from onlycare_socket.adapters.sqlite import SqliteCallStore
 from onlycare_socket.adapters.sqlite_entry import FactKey
 from onlycare_socket.adapters.sqlite_file import CallsFile
-from onlycare_socket.adapters.sqlite_filing import Unfiled, file
+from onlycare_socket.adapters.sqlite_filing import file_all
 from onlycare_socket.adapters.sqlite_reading import read_estate
-from onlycare_socket.adapters.sqlite_tables import oldest
 from onlycare_socket.adapters.sqlite_writer import Writer
 from onlycare_socket.calls.call import Call, Step
 from onlycare_socket.calls.decision import Decide
@@ -109,12 +108,7 @@ class SqliteLife:
 
     def _load(self, connection: sqlite3.Connection) -> None:
         """Raises sqlite3.DatabaseError or ValueError when it cannot be read; then nothing was taken."""
-        unfiled = Unfiled()
-        while entries := oldest(connection):
-            for number, entry in entries:
-                unfiled.take(number, entry)
-            while unfiled:
-                file(connection, unfiled)
+        file_all(connection)
         now = self._clock.wall()
         estate = read_estate(connection, now, now - KEEP_ENDED, self._ended_calls)
         memory, unsaved = self.store.memory, self.store.unsaved
