@@ -185,6 +185,22 @@ async def test_who_comes_back_in_time_was_never_away(first: InProcess, restarted
     assert (await watching.expect_presence("user:online"))["userId"] == "USR_3"
 
 
+async def test_who_watches_before_the_others_are_back_sees_them_online(first: InProcess, restarted: Restart) -> None:
+    """Nobody is told when they come back, so an ack that says offline would never be put right."""
+    for name in ("USR_1", "USR_2", "USR_3"):
+        await first.phone(name)
+    second = await restarted(first)
+    watching = await second.phone("USR_1")
+    users = {"userIds": ["USR_2", "USR_3", "USR_4"]}
+    ack = await watching.ask("presence:watch", users)
+    assert ack["online"] == {"USR_2": True, "USR_3": True, "USR_4": False}
+    back = await second.phone("USR_2")
+    second.pass_time(6)
+    assert (await watching.expect_presence("user:offline"))["userId"] == "USR_3"
+    assert (await watching.ask("presence:watch", users))["online"] == {"USR_2": True, "USR_3": False, "USR_4": False}
+    await back.quiet()
+
+
 async def test_who_was_told_to_be_offline_is_not_told_again(first: InProcess, restarted: Restart) -> None:
     await first.phone("USR_1")
     gone = await first.phone("USR_2")

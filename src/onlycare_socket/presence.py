@@ -161,10 +161,13 @@ class Presence:
             self._tell(user, UserOffline(user_id=shown, timestamp=self._clock.wall()))
 
     def watch(self, connection: Connection, user_ids: list[str]) -> dict[str, bool]:
-        """Makes these the users that a device hears of, and says which are online. Raises TooManyWatches."""
+        """Makes these the users that a device hears of, and says which are online. Raises TooManyWatches.
+
+        So is who left less than 5 s ago: nobody is told when he comes back, and everybody if he does not.
+        """
         users = {written: canonical_user(written) for written in user_ids}
         self.watches.replace((connection.identity.user, connection.device), frozenset(users.values()))
-        return {written: self._sockets.online(user) for written, user in users.items()}
+        return {written: self._sockets.online(user) or user in self._leaving for written, user in users.items()}
 
     def _tell(self, user: UserId, event: UserOnline | UserOffline) -> None:
         if self._scope == "off":
