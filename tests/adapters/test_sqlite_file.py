@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from onlycare_socket.adapters.sqlite_file import CallsFile
+from onlycare_socket.adapters.sqlite_file import MOST_SET_ASIDE, CallsFile
 from onlycare_socket.adapters.sqlite_tables import MIGRATIONS
 from onlycare_socket.adapters.storage import storage
 from onlycare_socket.calls.decision import Decision
@@ -290,8 +290,10 @@ async def test_a_migration_is_made_wholly_or_not_at_all(path: Path, monkeypatch:
         assert await here.find("live") is not None
         assert rows(path, "SELECT colour FROM calls") == [(None,), (None,)]
     monkeypatch.undo()
+    for number in range(MOST_SET_ASIDE):
+        path.with_name(f"calls.db.broken-{number}").touch()
     async with opened(path):
-        assert [*path.parent.glob("calls.db.newer-*")], "the version before sets it aside"
+        assert [*path.parent.glob("calls.db.newer-*")], "the version before sets it aside, however many are broken"
 
 
 async def test_a_start_that_fails_lets_the_file_go(path: Path) -> None:

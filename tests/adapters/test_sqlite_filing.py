@@ -138,6 +138,20 @@ def test_early_commands_alone_are_filed(connection: sqlite3.Connection) -> None:
     assert (count(connection, "early"), count(connection, "journal"), bool(unfiled)) == (1, 0, False)
 
 
+def test_many_early_commands_are_filed_a_little_at_a_time(connection: sqlite3.Connection) -> None:
+    unfiled = Unfiled()
+    for half in range(2):
+        batch = Unsaved()
+        batch.early.extend(early(call=f"{half}-{number}") for number in range(FILED_AT_ONCE - 100))
+        entry, body = batch.entry()
+        unfiled.take(append(connection, body), entry)
+    file(connection, unfiled)
+    assert (count(connection, "early"), [number for number, _ in oldest(connection)]) == (FILED_AT_ONCE, [2])
+    file(connection, unfiled)
+    assert (count(connection, "early"), count(connection, "journal")) == (2 * (FILED_AT_ONCE - 100), 0)
+    assert not unfiled
+
+
 def test_an_empty_entry_is_no_obstacle(connection: sqlite3.Connection) -> None:
     append(connection, Unsaved().entry()[1])
     file_all(connection)

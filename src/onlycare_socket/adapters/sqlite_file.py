@@ -27,7 +27,7 @@ _CACHE: Final = 8_000
 """KB of pages that a connection keeps: as many as one transaction of `sqlite_filing` changes."""
 
 MOST_SET_ASIDE: Final = 20
-"""Databases that are kept beside the file, for whoever looks into why it broke. What breaks after those is deleted."""
+"""Broken databases that are kept beside the file, for whoever looks into it. What breaks after those is deleted."""
 _SUFFIXES: Final = ("-wal", "-shm", "")
 """The files that make up a database; the one that counts is moved last."""
 
@@ -145,20 +145,20 @@ class CallsFile:
         return self._read(read)
 
     def _set_aside(self, why: str) -> Path:
-        """Renames the database, and returns its new name; when there are too many such files it is deleted."""
+        """Renames the database, and returns its new name; a broken one is deleted when there are too many of them."""
         name = f"{self.path}.{why}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}"
         names = chain((name,), (f"{name}-{number}" for number in count(2)))
         kept = next(each for each in names if not Path(each).exists())
-        known = sum(
-            1 for each in self.path.parent.glob(f"{self.path.name}.*-*") if not each.name.endswith(_SUFFIXES[:2])
-        )
+        found = self.path.parent.glob(f"{self.path.name}.broken-*")
+        broken = [each for each in found if not each.name.endswith(_SUFFIXES[:2])]
+        delete = why == "broken" and len(broken) >= MOST_SET_ASIDE
         for suffix in _SUFFIXES:
             with contextlib.suppress(FileNotFoundError):
                 one = Path(f"{self.path}{suffix}")
-                if known < MOST_SET_ASIDE:
-                    one.rename(f"{kept}{suffix}")
-                else:
+                if delete:
                     one.unlink()
+                else:
+                    one.rename(f"{kept}{suffix}")
         return Path(kept)
 
     def _make(self) -> tuple[int, int]:

@@ -171,11 +171,11 @@ class Writer:
             self._close()
             more, trouble, damaged = False, _said(error), _damaged(error)
         if damaged or not self._file.in_place():
-            reason = trouble or "it is not where it was"
+            more, reason = False, trouble or "it is not where it was"
             if last:
                 log.error("the file of calls was lost as the server stopped", reason=reason)
             else:
-                more, trouble = False, self._begin_anew(reason)
+                trouble = self._begin_anew(reason)
         if trouble != self._trouble:
             self._trouble = trouble
             self._tidied(trouble)
